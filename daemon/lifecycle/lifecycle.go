@@ -44,7 +44,7 @@ func Run(ctx context.Context, log *slog.Logger, grace time.Duration, services ..
 			cause = r.unexpected()
 		}
 	}
-	return errors.Join(cause, stopAll(log, grace, started))
+	return errors.Join(cause, stopAll(log, grace, started, cause))
 }
 
 type running struct {
@@ -103,7 +103,9 @@ func (r *running) unexpected() error {
 	return fmt.Errorf("%s: stopped by itself", r.name)
 }
 
-func stopAll(log *slog.Logger, grace time.Duration, started []*running) error {
+// stopAll gives the first error of a service that stopped because it was told
+// to; the one that is the cause of the stop is known.
+func stopAll(log *slog.Logger, grace time.Duration, started []*running, cause error) error {
 	deadline := time.NewTimer(grace)
 	defer deadline.Stop()
 	var failed error
@@ -113,8 +115,7 @@ func stopAll(log *slog.Logger, grace time.Duration, started []*running) error {
 		select {
 		case <-r.done:
 			log.Debug("service stopped", "service", r.name)
-			// What stopped on its own account is reported by Run already.
-			if r.err != nil && failed == nil && i < len(started) {
+			if failed == nil && !errors.Is(cause, r.err) {
 				failed = r.err
 			}
 		case <-deadline.C:

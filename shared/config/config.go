@@ -176,7 +176,7 @@ func Default() Config {
 		Process: Process{
 			BatchSize: 500, RetryMin: 100 * time.Millisecond, RetryMax: 5 * time.Second, PoisonShare: 0.2,
 		},
-		Score: Score{MinStep: 2 * time.Minute, Noise: 6},
+		Score: Score{MinStep: 30 * time.Second, Noise: 6},
 		Store: Store{PartitionsAhead: 7},
 		Feed: Feed{
 			StreamLength: 20_000, LogLength: 10_000, Snapshot: 200,

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dev.redditpulse/daemon/api"
+	"dev.redditpulse/daemon/auth"
+	"dev.redditpulse/daemon/feed"
+	"dev.redditpulse/daemon/lifecycle"
+	"dev.redditpulse/shared/telemetry"
+)
+
+func (sh *shell) apiCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "api", Short: "Serve the REST API and the live feed", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return sh.runDaemon(cmd.Context(), "api", func(p *parts) ([]lifecycle.Service, error) {
+				if err := p.checkSchema(cmd.Context()); err != nil {
+					return nil, err
+				}
+				l, err := listen("api.listen", p.c.API.Listen)
+				if err != nil {
+					return nil, err
+				}
+				services, err := apiServices(p, l)
+				if err != nil {
+					return nil, errors.Join(err, l.Close())
+				}
+				return append([]lifecycle.Service{routerService(p.dbs)}, services...), nil
+			})
+		},
+	}
+}
+
+// apiServices serves the API on l, behind the feed that it hands sockets to.
+func apiServices(p *parts, l net.Listener) ([]lifecycle.Service, error) {
+	store, err := p.database()
+	if err != nil {
+		return nil, err
+	}
+	if p.c.Auth.SigningKey == "" {
+		return nil, errors.New("auth.signing_key: not set, want at least 32 random bytes, e.g. from `openssl rand -base64 48`")
+	}
+	key := []byte(p.c.Auth.SigningKey.Reveal())
+	signer, err := auth.NewSigner(key, p.c.Auth.AccessTTL, p.c.Auth.RefreshTTL, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	stream := feed.New(p.c.Feed, p.cache().FeedTail(), signer, p.log.With("part", "feed"), p.reg)
+	p.checks["feed"] = func(context.Context) error { return stream.Healthy() }
+
+	handler := api.New(p.c.API, api.Deps{
+		Posts: store, Subreddits: store, Users: store, Tokens: store,
+		Signer: signer, Passwords: auth.NewHasher(), Feed: stream,
+		Health: p.apiHealth(), CursorKey: derive(key, "cursor"),
+		Version: telemetry.Version(), Log: p.log.With("part", "api"), Metrics: p.reg, Now: time.Now,
+	})
+	return []lifecycle.Service{
+		{Name: "feed", Run: stream.Run},
+		serve("api", l, handler, p.c.API.ReadTimeout, p.c.API.WriteTimeout),
+	}, nil
+}
+
+// apiHealth is the parts that the API's own health depends on.
+func (p *parts) apiHealth() map[string]func(context.Context) error {
+	health := map[string]func(context.Context) error{}
+	for _, part := range []string{"primary", "redis", "feed", "kafka", "process"} {
+		if check, ok := p.checks[part]; ok {
+			health[part] = check
+		}
+	}
+	if p.c.Postgres.ReplicaDSN != "" {
+		health["replica"] = p.dbs.PingReplica
+	}
+	return health
+}
+
+// derive makes a key for one purpose out of the signing key.
+func derive(key []byte, purpose string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("pulse " + purpose))
+	return mac.Sum(nil)
+}

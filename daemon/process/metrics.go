@@ -1,0 +1,45 @@
+package process
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	records *prometheus.CounterVec
+	batch   prometheus.Histogram
+	steps   *prometheus.HistogramVec
+	paused  *prometheus.GaugeVec
+	dead    *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+	m := &metrics{
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_process_records_total", Help: "Records taken from Kafka, by what became of them.",
+		}, []string{"outcome"}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "pulse_process_batch_seconds", Help: "From a batch's fetch to its commit.", Buckets: buckets,
+		}),
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "pulse_process_step_seconds", Help: "One step of a batch, waiting included.", Buckets: buckets,
+		}, []string{"step"}),
+		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "pulse_process_paused", Help: "Partitions that stand still, by reason.",
+		}, []string{"reason"}),
+		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_process_dead_letters_total", Help: "Records sent to the dead letters, by the step that failed.",
+		}, []string{"stage"}),
+	}
+	reg.MustRegister(m.records, m.batch, m.steps, m.paused, m.dead)
+	for _, s := range []step{stepDecode, stepVelocity, stepStore, stepDead, stepAnnounce, stepCommit} {
+		m.steps.WithLabelValues(string(s))
+	}
+	for _, outcome := range []string{"stored", "repeated", "dead"} {
+		m.records.WithLabelValues(outcome)
+	}
+	for _, reason := range []string{reasonOutage, reasonBug, reasonPoison} {
+		m.paused.WithLabelValues(reason)
+	}
+	m.dead.WithLabelValues(string(stepDecode))
+	m.dead.WithLabelValues(string(stepStore))
+	return m
+}

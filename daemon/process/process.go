@@ -1,0 +1,117 @@
+// Package process takes batches of one partition from Kafka to the
+// announcement, in one fixed order: decode, collapse, velocity, score, store,
+// dead letters, announce, commit. Each step may be repeated: a crash between any
+// two replays the batch from the last committed offset and changes nothing twice.
+//
+// An outage pauses the partition; only what can never be stored becomes a dead
+// letter; a bug, or a batch that is mostly poison, halts the partition until
+// somebody has looked.
+package process
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dev.redditpulse/daemon/score"
+	"dev.redditpulse/shared/pulse"
+	"dev.redditpulse/shared/wire"
+)
+
+// Claim is one partition while it is ours.
+type Claim interface {
+	Topic() string
+	Partition() int
+	// Fetch gives the records behind the last fetched ones, at most limit,
+	// none when none came for a moment. Its errors are the context's.
+	Fetch(ctx context.Context, limit int) ([]wire.Record, error)
+	// Commit takes the offset to read next. An error means that the partition
+	// is not ours any more, or may not be: the next owner replays.
+	Commit(ctx context.Context, next int64) error
+}
+
+// Cache remembers readings between batches.
+type Cache interface {
+	// Advance gives for each reading the earlier one to measure against.
+	Advance(ctx context.Context, readings []pulse.Observation, step time.Duration) ([]pulse.Reading, error)
+	// Announce appends posts to the feed.
+	Announce(ctx context.Context, posts [][]byte, length int) error
+}
+
+// Database keeps posts and their history.
+type Database interface {
+	// WriteBatch stores the newest reading of each post and all readings in one
+	// transaction and gives the ids to announce.
+	WriteBatch(ctx context.Context, newest, history []pulse.Post) ([]string, error)
+}
+
+// Producer writes dead letters.
+type Producer interface {
+	// Produce returns once all brokers that must have the records have them.
+	Produce(ctx context.Context, records []wire.Record) error
+}
+
+// Config is the stage's settings.
+type Config struct {
+	BatchSize    int
+	RetryMin     time.Duration
+	RetryMax     time.Duration
+	PoisonShare  float64 // of a batch: above it the partition halts
+	StreamLength int     // posts that the feed keeps
+	Group        string  // named in dead letters
+	Version      string  // of the build, named in dead letters
+	Rules        score.Rules
+}
+
+// Processor processes partitions; each in a goroutine of its own.
+type Processor struct {
+	c       Config
+	cache   Cache
+	db      Database
+	dead    Producer
+	log     *slog.Logger
+	metrics *metrics
+	pauses  *pauses
+	now     func() time.Time
+	// crossed is told each step that a batch has finished; a test stops the
+	// world there.
+	crossed func(step)
+}
+
+// New makes a processor. now is the wall clock.
+func New(c Config, cache Cache, db Database, dead Producer, log *slog.Logger,
+	reg prometheus.Registerer, now func() time.Time) *Processor {
+	m := newMetrics(reg)
+	return &Processor{
+		c: c, cache: cache, db: db, dead: dead, log: log, metrics: m,
+		pauses: newPauses(m), now: now, crossed: func(step) {},
+	}
+}
+
+// Partition processes a claim until ctx ends: that is when the partition is
+// revoked or the daemon stops. What is begun then is left to the next owner.
+func (p *Processor) Partition(ctx context.Context, claim Claim) {
+	log := p.log.With("topic", claim.Topic(), "partition", claim.Partition())
+	defer p.pauses.resume(claim)
+	for ctx.Err() == nil {
+		records, err := claim.Fetch(ctx, p.c.BatchSize)
+		if err != nil {
+			return
+		}
+		if len(records) == 0 {
+			continue
+		}
+		if err := p.batch(ctx, claim, records, log); err != nil {
+			if ctx.Err() == nil {
+				log.Info("partition left to its next owner", "err", err)
+				<-ctx.Done()
+			}
+			return
+		}
+	}
+}
+
+// Paused tells why processing stands still, nil while it does not.
+func (p *Processor) Paused() error { return p.pauses.err() }
