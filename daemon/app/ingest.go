@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"dev.redditpulse/daemon/ingest"
@@ -38,5 +40,8 @@ func ingestServices(p *parts) ([]lifecycle.Service, error) {
 	s := p.c.Scheduler
 	stage := ingest.New(ingest.Config{ConfigPoll: s.ConfigPoll, MaxPages: s.MaxPages, Workers: s.Workers},
 		client, bus, store, p.log.With("part", "ingest"), p.reg)
-	return []lifecycle.Service{{Name: "ingest", Run: stage.Run}}, nil
+	return []lifecycle.Service{{Name: "ingest", Run: func(ctx context.Context) error {
+		defer client.Close()
+		return stage.Run(ctx)
+	}}}, nil
 }

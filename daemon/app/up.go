@@ -135,8 +135,19 @@ func (u *upRun) prepare() error {
 	if u.ops, err = listen("ops.listen", u.c.Ops.Listen); err != nil {
 		return err
 	}
+	u.c.API.Listen = chosen(u.c.API.Listen, u.api)
+	u.c.Ops.Listen = chosen(u.c.Ops.Listen, u.ops)
 	fmt.Fprintf(u.sh.out, "Reddit Pulse %s, data in %s\n", telemetry.Version(), dir)
 	return nil
+}
+
+// chosen is the address to tell others: with the port that the system chose
+// where the setting left it open.
+func chosen(address string, l net.Listener) string {
+	if _, port, err := net.SplitHostPort(address); err == nil && port == "0" {
+		return l.Addr().String()
+	}
+	return address
 }
 
 // ready prints a line for a part that is up.

@@ -5,9 +5,11 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -85,6 +87,10 @@ func DecodeObservation(value []byte, now time.Time) (pulse.Observation, error) {
 		return none, pulse.InvalidField("value", "not valid UTF-8")
 	}
 	var in observation
+	if scanObservation(value, &in) {
+		return in.check(now)
+	}
+	in = observation{}
 	if err := json.Unmarshal(value, &in); err != nil {
 		return none, jsonFault("value", err)
 	}
@@ -194,7 +200,9 @@ func (c *checker) count(field string, raw json.RawMessage) int64 {
 		return 0
 	}
 	var n int64
-	if err := json.Unmarshal(raw, &n); err != nil {
+	if isWhole(raw) {
+		n, _ = strconv.ParseInt(string(raw), 10, 64)
+	} else if err := json.Unmarshal(raw, &n); err != nil {
 		c.fail(field, "%s is no whole number from 0 to %d", clip(string(raw)), maxCount)
 		return 0
 	}
@@ -247,11 +255,9 @@ func marshal(v any) ([]byte, error) {
 func jsonFault(whole string, err error) error {
 	var typed *json.UnmarshalTypeError
 	if errors.As(err, &typed) {
-		field := typed.Field
-		if field == "" {
-			field = whole
-		}
-		return pulse.InvalidField(field, "is a JSON %s, want %s", typed.Value, plainType(typed.Type.Kind().String()))
+		// An embedded struct puts its own name in front, which no sender knows.
+		field := cmp.Or(strings.TrimPrefix(typed.Field, "Filter."), whole)
+		return pulse.InvalidField(field, "is a JSON %s, want %s", clip(typed.Value), plainType(typed.Type.Kind().String()))
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
