@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"sync"
 
@@ -26,9 +25,10 @@ func (e *embeddedParts) lock(dir string) (err error) {
 	return err
 }
 
-// start brings up all three at once; ready is told of each, in their order.
-func (e *embeddedParts) start(ctx context.Context, dir string, replica bool, log *slog.Logger,
-	ready func(part, format string, args ...any), progress func(string)) error {
+// start brings up all three at once below dir and tells u of each, in their
+// order.
+func (e *embeddedParts) start(ctx context.Context, dir string, u *upRun) error {
+	log, replica := u.parts.log, !u.flags.noReplica
 	var starts sync.WaitGroup
 	var errs [3]error
 	starts.Go(func() {
@@ -37,22 +37,22 @@ func (e *embeddedParts) start(ctx context.Context, dir string, replica bool, log
 	})
 	starts.Go(func() {
 		e.redis, errs[1] = embedded.StartRedis(ctx, embedded.RedisConfig{
-			Dir: filepath.Join(dir, "redis"), Log: log.With("part", "redis")})
+			Dir: filepath.Join(dir, "redis"), Log: log.With("part", "redis"), Password: u.c.Redis.Password.Reveal()})
 	})
 	starts.Go(func() {
 		e.postgres, errs[2] = embedded.StartPostgres(ctx, embedded.PostgresConfig{
-			Dir: filepath.Join(dir, "postgres"), Replica: replica, Log: log.With("part", "postgres"), Progress: progress})
+			Dir: filepath.Join(dir, "postgres"), Replica: replica, Log: log.With("part", "postgres"), Progress: u.progress})
 	})
 	starts.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	ready("kafka", "embedded, on %v", e.kafka.Brokers())
-	ready("redis", "%s on %s", e.redis.Kind, e.redis.Addr)
+	u.ready("kafka", "embedded, on %v", e.kafka.Brokers())
+	u.ready("redis", "%s on %s", e.redis.Kind, e.redis.Addr)
 	if replica {
-		ready("postgres", "%s, primary and streaming replica", e.postgres.Version)
+		u.ready("postgres", "%s, primary and streaming replica", e.postgres.Version)
 	} else {
-		ready("postgres", "%s, no replica", e.postgres.Version)
+		u.ready("postgres", "%s, no replica", e.postgres.Version)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (e *embeddedParts) start(ctx context.Context, dir string, replica bool, log
 func (e *embeddedParts) configure(c *config.Config) {
 	c.Kafka.Brokers = e.kafka.Brokers()
 	c.Kafka.ReplicationFactor, c.Kafka.MinInsyncReplicas = 1, 1
-	c.Redis.Addr, c.Redis.Password = e.redis.Addr, ""
+	c.Redis.Addr = e.redis.Addr
 	c.Postgres.PrimaryDSN = config.Secret(e.postgres.PrimaryDSN)
 	c.Postgres.ReplicaDSN = config.Secret(e.postgres.ReplicaDSN)
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -158,15 +159,17 @@ func (u *upRun) ready(part, format string, args ...any) {
 // startEmbedded starts Kafka, Redis and Postgres side by side and points the
 // configuration at them.
 func (u *upRun) startEmbedded(ctx context.Context) error {
-	if err := u.embedded.start(ctx, u.dir, !u.flags.noReplica, u.parts.log, u.ready, u.progress); err != nil {
-		return err
-	}
-	c := &u.c
-	u.embedded.configure(c)
 	key, err := u.signingKey()
 	if err != nil {
 		return err
 	}
+	c := &u.c
+	// Other users of this machine reach the port, too.
+	c.Redis.Password = config.Secret(hex.EncodeToString(derive([]byte(key.Reveal()), "redis")))
+	if err := u.embedded.start(ctx, u.dir, u); err != nil {
+		return err
+	}
+	u.embedded.configure(c)
 	if c.Auth.SigningKey == "" {
 		c.Auth.SigningKey = key
 	}

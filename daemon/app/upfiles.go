@@ -98,6 +98,7 @@ min_insync_replicas = 1
 
 [redis]
 addr = %s
+password = %s
 
 [postgres]
 primary_dsn = %s
@@ -113,7 +114,7 @@ signing_key = %s
 listen = %s
 `, os.Getpid(), quote(c.Reddit.BaseURL), quote(c.Reddit.TokenURL), quote(c.Reddit.ClientID),
 		quote(c.Reddit.ClientSecret.Reveal()), quote(c.Reddit.UserAgent),
-		quote(c.Kafka.Brokers[0]), c.Kafka.Partitions, quote(c.Redis.Addr),
+		quote(c.Kafka.Brokers[0]), c.Kafka.Partitions, quote(c.Redis.Addr), quote(c.Redis.Password.Reveal()),
 		quote(c.Postgres.PrimaryDSN.Reveal()), quote(c.Postgres.ReplicaDSN.Reveal()),
 		quote(c.API.Listen), quote(c.Auth.SigningKey.Reveal()), quote(c.Ops.Listen))
 	return writePrivate(u.runFile(), []byte(text))

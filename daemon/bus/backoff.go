@@ -32,8 +32,6 @@ func (b *backoff) wait(ctx context.Context) error {
 	}
 }
 
-func (b *backoff) reset() { b.next = 0 }
-
 // occasional lets a message that may come many times a second through at once
 // and then every ten seconds at most, saying how often it was held back.
 type occasional struct {

@@ -35,7 +35,7 @@ func hold(t *testing.T, b *Bus, topic string) <-chan *Claim {
 	return claims
 }
 
-func fetchAll(t *testing.T, ctx context.Context, c *Claim, n int) []wire.Record {
+func fetchAll(ctx context.Context, t *testing.T, c *Claim, n int) []wire.Record {
 	t.Helper()
 	var all []wire.Record
 	for len(all) < n {
@@ -60,11 +60,11 @@ func TestRewindGoesBackToTheLastCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim := <-hold(t, b, wire.TopicRaw)
-	if got := fetchAll(t, ctx, claim, 30); got[29].Offset != 29 || string(got[29].Key) != "t3_29" {
+	if got := fetchAll(ctx, t, claim, 30); got[29].Offset != 29 || string(got[29].Key) != "t3_29" {
 		t.Fatalf("the last record is %d %s", got[29].Offset, got[29].Key)
 	}
 	claim.Rewind()
-	if got := fetchAll(t, ctx, claim, 3); got[0].Offset != 0 {
+	if got := fetchAll(ctx, t, claim, 3); got[0].Offset != 0 {
 		t.Errorf("without a commit reading goes on at %d, want 0", got[0].Offset)
 	}
 	if err := claim.Commit(ctx, 12); err != nil {
@@ -74,7 +74,7 @@ func TestRewindGoesBackToTheLastCommit(t *testing.T) {
 		t.Errorf("lag is %d, want 18", claim.Lag())
 	}
 	claim.Rewind()
-	if got := fetchAll(t, ctx, claim, 18); got[0].Offset != 12 {
+	if got := fetchAll(ctx, t, claim, 18); got[0].Offset != 12 {
 		t.Errorf("reading goes on at %d, want 12", got[0].Offset)
 	}
 	if rs, err := claim.Fetch(ctx, 7); err != nil || len(rs) != 0 {
@@ -91,7 +91,7 @@ func TestACommitNeverGoesBackwards(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim := <-hold(t, b, wire.TopicRaw)
-	fetchAll(t, ctx, claim, 10)
+	fetchAll(ctx, t, claim, 10)
 	if err := claim.Commit(ctx, 8); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestACommitAfterTheRevocationIsRefused(t *testing.T) {
 	}
 	claims := hold(t, b, wire.TopicRaw)
 	old := <-claims
-	fetchAll(t, ctx, old, 10)
+	fetchAll(ctx, t, old, 10)
 	// Whoever joins makes a new generation, whoever gets the partition.
 	other := open(t, config(c.ListenAddrs()...))
 	r := read(t, other, wire.TopicRaw)
@@ -148,7 +148,7 @@ func TestAPositionOutsideTheLogMovesToItsStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim := <-hold(t, b, wire.TopicRaw)
-	fetchAll(t, ctx, claim, 5)
+	fetchAll(ctx, t, claim, 5)
 	if err := claim.Commit(ctx, 5); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestAPositionOutsideTheLogMovesToItsStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim.Rewind()
-	if got := fetchAll(t, ctx, claim, 5); got[0].Offset != 15 {
+	if got := fetchAll(ctx, t, claim, 5); got[0].Offset != 15 {
 		t.Errorf("reading goes on at %d, want 15", got[0].Offset)
 	}
 	if n := testutil.ToFloat64(b.metrics.resets.WithLabelValues(wire.TopicRaw)); n != 1 {
@@ -172,7 +172,7 @@ func TestAPositionOutsideTheLogMovesToItsStart(t *testing.T) {
 	if err := b.Produce(ctx, records(wire.TopicRaw, 0, 3)); err != nil {
 		t.Fatal(err)
 	}
-	if got := fetchAll(t, ctx, claim, 3); got[0].Offset != 0 {
+	if got := fetchAll(ctx, t, claim, 3); got[0].Offset != 0 {
 		t.Errorf("in the new log reading goes on at %d, want 0", got[0].Offset)
 	}
 }
@@ -204,7 +204,7 @@ func TestAHandlerMayStillCommitWhileTheProcessStops(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(withDeadline(t))
 	err := b.Consume(ctx, []string{wire.TopicRaw}, func(ctx context.Context, c *Claim) {
-		fetchAll(t, ctx, c, 10)
+		fetchAll(ctx, t, c, 10)
 		stop()
 		<-ctx.Done()
 		if err := c.Commit(context.WithoutCancel(ctx), 10); err != nil {

@@ -60,10 +60,11 @@ func (p *Processor) batch(ctx context.Context, claim Claim, records []wire.Recor
 	if err := p.announce(ctx, claim, announce, log); err != nil {
 		return err
 	}
+	announced := time.Now()
 	if err := claim.Commit(ctx, records[len(records)-1].Offset+1); err != nil {
 		return err
 	}
-	p.done(stepCommit, begun)
+	p.done(stepCommit, announced)
 	p.count(len(observations)-len(refused), len(good)-len(observations), len(letters), begun)
 	return nil
 }

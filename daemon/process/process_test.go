@@ -326,7 +326,7 @@ func TestACrashBetweenAnyTwoStepsReplaysHarmlessly(t *testing.T) {
 			}
 			func() {
 				defer func() {
-					if r := recover(); r != errCrash {
+					if r, _ := recover().(error); !errors.Is(r, errCrash) {
 						t.Fatalf("recovered %v, want the crash", r)
 					}
 				}()

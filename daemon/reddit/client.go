@@ -145,7 +145,7 @@ func (c *Client) get(ctx context.Context, k kind, target string) (*answer, error
 		if err != nil {
 			return nil, err
 		}
-		req, err := http.NewRequest(http.MethodGet, target, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 		if err != nil {
 			return nil, fmt.Errorf("make request: %w", err)
 		}

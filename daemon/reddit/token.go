@@ -69,7 +69,7 @@ func (t *tokens) current() (string, bool) {
 
 func (t *tokens) renew(ctx context.Context) (string, error) {
 	form := url.Values{"grant_type": {"client_credentials"}}.Encode()
-	req, err := http.NewRequest(http.MethodPost, t.url, strings.NewReader(form))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, strings.NewReader(form))
 	if err != nil {
 		return "", fmt.Errorf("make request: %w", err)
 	}

@@ -62,7 +62,7 @@ func (a recorded) write(w http.ResponseWriter, r *http.Request) {
 	if len(a.body) < worth || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Length", strconv.Itoa(len(a.body)))
 		w.WriteHeader(a.status)
-		w.Write(a.body)
+		_, _ = w.Write(a.body)
 		return
 	}
 	h.Set("Content-Encoding", "gzip")
@@ -72,7 +72,7 @@ func (a recorded) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	z.Write(a.body)
+	_, _ = z.Write(a.body)
 	z.Close()
 }
 

@@ -139,9 +139,9 @@ func TestPostsMoveAsInLife(t *testing.T) {
 	last := map[string]float64{}
 	fuzzed, grown := 0, 0
 	for range 16 {
-		a, b := s.list("/api/info?raw_json=1&id="+ids), listing{}
+		a := s.list("/api/info?raw_json=1&id=" + ids)
 		now = now.Add(time.Millisecond)
-		b = s.list("/api/info?raw_json=1&id=" + ids)
+		b := s.list("/api/info?raw_json=1&id=" + ids)
 		if !slices.Equal(a.ids, first.ids) {
 			t.Fatal("posts vanish from /api/info")
 		}

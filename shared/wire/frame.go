@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"time"
 	"unicode/utf8"
 
@@ -138,7 +140,7 @@ func DecodeClientFrame(body []byte) (ClientFrame, error) {
 	if err := dec.Decode(&f); err != nil {
 		return ClientFrame{}, jsonFault("frame", err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return ClientFrame{}, pulse.InvalidField("frame", "has more than one JSON value")
 	}
 	switch f.Type {
