@@ -27,7 +27,7 @@ var (
 	stages   = []string{"ingest", "process", "store", "feed", "api", "dump"}
 	adapters = []string{"reddit", "bus", "cache", "db", "auth"}
 	// Helpers that only tests may import.
-	helpers = []string{"daemon/pgtest", "daemon/redistest"}
+	helpers = []string{"daemon/pgtest", "daemon/redistest", "shared/client/clienttest"}
 )
 
 // homes names for each library the only packages that may import it.

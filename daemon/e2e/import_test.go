@@ -26,8 +26,8 @@ func observation(n int, after time.Duration) pulse.Observation {
 	}
 }
 
-// quiet is a system that polls nothing: what is in it came by other doors.
-func quietSystem(t *testing.T) *system {
+// quietSystem is a system that polls nothing: what is in it came by other doors.
+func quietSystem(t testing.TB) *system {
 	t.Helper()
 	return up(t, folder(t), []string{
 		"PULSE_REDDIT_CLIENT_ID=nobody", "PULSE_REDDIT_CLIENT_SECRET=nobody",

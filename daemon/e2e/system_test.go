@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -84,7 +85,7 @@ func (o *output) String() string {
 }
 
 // start runs pulse in a folder of its own, or a given one.
-func start(t *testing.T, dir string, env []string, args ...string) *process {
+func start(t testing.TB, dir string, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(programs.pulse, args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Dir = dir
@@ -115,7 +116,7 @@ func start(t *testing.T, dir string, env []string, args ...string) *process {
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
 // stop sends a signal and waits for the end.
-func (p *process) stop(t *testing.T, s syscall.Signal) error {
+func (p *process) stop(t testing.TB, s syscall.Signal) error {
 	t.Helper()
 	p.signal(s)
 	select {
@@ -128,7 +129,7 @@ func (p *process) stop(t *testing.T, s syscall.Signal) error {
 }
 
 // says waits until the program has printed a match and gives its first group.
-func (p *process) says(t *testing.T, pattern string) string {
+func (p *process) says(t testing.TB, pattern string) string {
 	t.Helper()
 	expr := regexp.MustCompile(pattern)
 	var found []string
@@ -147,7 +148,7 @@ func (p *process) says(t *testing.T, pattern string) string {
 }
 
 // run runs pulse to its end and gives what it printed and its exit code.
-func run(t *testing.T, dir string, in io.Reader, env []string, args ...string) (string, int) {
+func run(t testing.TB, dir string, in io.Reader, env []string, args ...string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -163,7 +164,7 @@ func run(t *testing.T, dir string, in io.Reader, env []string, args ...string) (
 
 // folder makes a folder for one system: reachable for the database's user, with
 // a space in its name, and removed only when the servers in it have ended.
-func folder(t *testing.T) string {
+func folder(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(programs.dir, "my system ")
 	if err != nil {
@@ -184,7 +185,7 @@ type system struct {
 }
 
 // up starts a system on free ports and logs in.
-func up(t *testing.T, dir string, env []string, args ...string) *system {
+func up(t testing.TB, dir string, env []string, args ...string) *system {
 	t.Helper()
 	p := start(t, dir, env, append([]string{"up", "--listen", "127.0.0.1:0"}, args...)...)
 	s := &system{process: p, dir: dir, url: p.says(t, `URL +(http://\S+)`)}
@@ -200,7 +201,7 @@ func up(t *testing.T, dir string, env []string, args ...string) *system {
 }
 
 // setting reads a setting of the running system from its run.toml.
-func (s *system) setting(t *testing.T, section, key string) any {
+func (s *system) setting(t testing.TB, section, key string) any {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.dir, ".pulse", "run.toml"))
 	if err != nil {
@@ -214,7 +215,7 @@ func (s *system) setting(t *testing.T, section, key string) any {
 }
 
 // posts is how many posts the system has.
-func (s *system) posts(t *testing.T) int64 {
+func (s *system) posts(t testing.TB) int64 {
 	t.Helper()
 	stats, err := s.api.Stats(t.Context())
 	if err != nil {
@@ -224,7 +225,7 @@ func (s *system) posts(t *testing.T) int64 {
 }
 
 // request sends a bare HTTP request, as curl does.
-func request(t *testing.T, method, url, token, contentType, body string) (*http.Response, string) {
+func request(t testing.TB, method, url, token, contentType, body string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -248,8 +249,22 @@ func request(t *testing.T, method, url, token, contentType, body string) (*http.
 	return resp, string(answer)
 }
 
+// interrupt is what Ctrl-C sends.
+const interrupt = syscall.SIGINT
+
+// freeAddress is an address that nobody listens on now.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // eventually waits for what another process makes true.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for !ok() {

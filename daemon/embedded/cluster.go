@@ -368,7 +368,7 @@ func enoughSpace(dir string, need int64) error {
 	if err := syscall.Statfs(dir, &disk); err != nil {
 		return fmt.Errorf("ask for the free space of %s: %w", dir, err)
 	}
-	if free := int64(disk.Bavail) * disk.Bsize; free < need {
+	if free := int64(disk.Bavail) * int64(disk.Bsize); free < need { //nolint:unconvert // 32 bits on other systems
 		return fmt.Errorf("the disk of %s has %d MB free, Postgres needs %d MB: %w", dir, free/1e6, need/1e6, syscall.ENOSPC)
 	}
 	return nil

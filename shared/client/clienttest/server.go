@@ -148,7 +148,7 @@ func (s *Server) guard(need pulse.Role, next http.HandlerFunc) http.HandlerFunc 
 func (s *Server) issue(user string) wire.TokenPair {
 	s.issued++
 	now := time.Now()
-	make := func(typ string, life time.Duration) string {
+	sign := func(typ string, life time.Duration) string {
 		head := part(map[string]any{"alg": "none", "typ": map[string]string{"access": "at+jwt", "refresh": "rt+jwt"}[typ]})
 		body := part(map[string]any{
 			"typ": typ, "sub": "1", "name": user, "role": s.users[user].role, "jti": s.issued,
@@ -156,7 +156,7 @@ func (s *Server) issue(user string) wire.TokenPair {
 		})
 		return head + "." + body + ".sig"
 	}
-	pair := wire.TokenPair{Access: make("access", s.ttl), Refresh: make("refresh", 24*time.Hour)}
+	pair := wire.TokenPair{Access: sign("access", s.ttl), Refresh: sign("refresh", 24*time.Hour)}
 	s.access[pair.Access], s.refresh[pair.Refresh] = user, user
 	return pair
 }

@@ -1,0 +1,417 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"dev.redditpulse/shared/client/clienttest"
+	"dev.redditpulse/shared/wire"
+)
+
+// publish sends posts 0 to n-1, every third with a velocity.
+func publish(srv *clienttest.Server, n int) {
+	var posts []wire.Post
+	for i := range n {
+		p := clienttest.Post(i)
+		if v := float64(i) * 7.3; i%3 > 0 {
+			p.Velocity = &v
+		}
+		if i%10 == 9 {
+			p.State, p.Over18 = "removed", true
+		}
+		posts = append(posts, p)
+	}
+	srv.Publish(posts...)
+}
+
+func rows(srv *clienttest.Server) {
+	at, rate := moment.Add(-42*time.Second), 3.25
+	for i, name := range []string{"politics", "AskReddit", "news", "technology"} {
+		row := wire.Subreddit{Name: name, IntervalSeconds: 30 * (i + 1), Priority: "fast", IsActive: i != 2, Version: int64(i + 1),
+			Status: wire.SubredditStatus{State: "polling", LastPollAt: &at, PostsPerMinute: &rate}}
+		switch name {
+		case "news":
+			row.Status = wire.SubredditStatus{State: "paused"}
+		case "technology":
+			row.Status = wire.SubredditStatus{State: "backoff", LastPollAt: &at, LastError: "reddit answered 503"}
+		}
+		srv.PutSubreddit(row)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	r.golden("login")
+	r.press("enter")
+	r.until("type the user's name")
+	r.press("vera", "enter", "enter")
+	r.until("type the password")
+	r.press("wrong", "enter")
+	r.until("the server says: no active account")
+	r.golden("login refused")
+	r.press("vera", "enter")
+	r.until("● connected", "vera (viewer)")
+}
+
+func TestLoginWithoutAServer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{user: "vera"}, false)
+	r.srv.Close()
+	r.press("vera", "enter")
+	r.until("no answer from http://127.0.0.1:", "connection refused")
+	r.press("esc")
+	r.untilTrue("a quit", func() bool { return r.quit })
+}
+
+func TestFeed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	r.logIn("vera")
+	r.golden("feed empty")
+	publish(r.srv, 70)
+	r.until("70 posts", "Post number 69")
+	r.golden("feed")
+	r.press("jj", "enter") // two keys in one message
+	r.until("t3_p00067")
+	r.golden("feed detail")
+	publish(r.srv, 75)
+	r.until("75 posts", "t3_p00067") // the cursor stays on its post
+	r.press("esc", "g")
+	r.until("following", "▸     74")
+	r.press("f")
+	publish(r.srv, 80)
+	r.until("frozen, 5 waiting", "▸     74")
+	r.press("f")
+	r.until("following", "▸     79")
+	r.press("G")
+	r.until("▸      0")
+	r.press("?")
+	r.until("freeze or follow", "next screen")
+	r.golden("help")
+	r.press("esc", "q")
+	r.untilTrue("a quit", func() bool { return r.quit })
+}
+
+func TestUpdatesDoNotJump(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	r.logIn("vera")
+	publish(r.srv, 10)
+	r.until("10 posts")
+	line := func(part string) int {
+		for i, l := range strings.Split(r.screen(), "\n") {
+			if strings.Contains(l, part) {
+				return i
+			}
+		}
+		return -1
+	}
+	before := line("Post number 5")
+	p := clienttest.Post(5)
+	p.Score, p.ObservedAt = 54321, moment
+	r.srv.Publish(p)
+	r.until("54321")
+	if after := line("54321"); after != before || after != line("Post number 5") {
+		t.Errorf("the row moved from line %d to %d", before, after)
+	}
+}
+
+func TestALostConnectionIsSaidAndComesBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	publish(r.srv, 30)
+	r.logIn("vera")
+	r.until("30 posts")
+	r.srv.SetStatus(503)
+	r.srv.Drop()
+	r.until("○ reconnecting in", "Post number 29")
+	r.srv.SetStatus(0)
+	r.until("● connected, back, nothing missed")
+	r.srv.Lose(12)
+	r.srv.Drop()
+	r.until("12 updates were not received")
+	r.golden("feed gap")
+}
+
+func TestAnExpiredSessionGoesBackToTheForm(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{token: true, from: "PULSE_TOKEN"}, false)
+	publish(r.srv, 3)
+	r.until("● connected", "3 posts", "vera (viewer)")
+	r.srv.ExpireAll()
+	r.srv.CloseWith(wire.CloseToken, "")
+	r.until("Log in", "log in again")
+	r.press("vera", "tab", "vera", "enter")
+	r.until("● connected", "3 posts")
+	r.press("2")
+	r.until("no subreddit is watched yet")
+	r.srv.ExpireAll() // now a REST call finds out
+	r.until("Log in", "log in again")
+}
+
+func TestARefusedTokenIsNamed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{from: "tok.txt"}, false)
+	r.srv.ExpireAll()
+	r.m.begin = true
+	r.do(r.m.Init())
+	r.until("the token of tok.txt was refused")
+}
+
+func TestSubreddits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	r.logIn("olga")
+	r.press("2")
+	r.until("no subreddit is watched yet")
+	r.golden("subreddits empty")
+	r.press("a", "politics, 90, fast, active")
+	r.golden("subreddits form")
+	r.press("enter")
+	r.until("politics added", "▸politics                 90s fast     active pending")
+
+	rows(r.srv)
+	r.until("AskReddit", "technology")
+	r.press("G")
+	r.until("technology: reddit answered 503")
+	r.press("g", "down")
+	r.golden("subreddits")
+	r.press("a", "Politics", "enter")
+	r.until("Politics is there already; it is now politics, 30, fast, active")
+	r.press("ctrl+u", "politics, 5", "enter")
+	r.until("interval_seconds: want 10 to 86400 seconds")
+	r.press("esc", "p")
+	r.until("news", "saved: news, 90, fast, active")
+	r.press("p")
+	r.until("saved: news, 90, fast, paused")
+}
+
+func TestConflictsShowTheCurrentRow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	rows(r.srv)
+	r.logIn("olga")
+	r.press("tab")
+	r.until("AskReddit")
+	r.press("e", "ctrl+u", "askreddit, 120, slow, active")
+	r.srv.PutSubreddit(wire.Subreddit{Name: "AskReddit", IntervalSeconds: 45, Priority: "medium", IsActive: true, Version: 9})
+	r.press("enter")
+	r.until("changed since it was read; it is now AskReddit, 45, medium,", "askreddit, 120, slow, active")
+	r.press("enter")
+	r.until("saved: AskReddit, 120, slow, active")
+	r.press("e", "ctrl+u", "other", "enter")
+	r.until("name: cannot be changed")
+	r.press("esc", "d")
+	r.until("remove AskReddit?")
+	r.golden("subreddits remove")
+	r.press("x", "n")
+	r.untilTrue("no question", func() bool { return !strings.Contains(r.screen(), "remove AskReddit") })
+	r.press("d", "y")
+	r.until("AskReddit removed")
+}
+
+func TestAViewerIsToldWhatTheRoleMayNot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	rows(r.srv)
+	r.logIn("vera")
+	r.press("2")
+	r.until("AskReddit")
+	r.press("p")
+	r.until("your role viewer may not change subreddits")
+	r.golden("subreddits forbidden")
+}
+
+func TestReadOnlyRefusesEveryChange(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, true)
+	rows(r.srv)
+	r.logIn("admin")
+	r.press("2")
+	r.until("AskReddit", "read-only")
+	for _, k := range []string{"a", "e", "p", "d", "y", "enter"} {
+		r.press(k)
+		r.until("--read-only")
+	}
+	for _, call := range []string{"POST /api/subreddits/", "PATCH /api/subreddits/AskReddit/", "DELETE /api/subreddits/AskReddit/"} {
+		if n := r.srv.Calls(call); n != 0 {
+			t.Errorf("%d × %s", n, call)
+		}
+	}
+}
+
+func TestStaleRowsAreKeptAndNamed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	rows(r.srv)
+	r.logIn("vera")
+	r.press("2")
+	r.until("AskReddit")
+	r.srv.SetStatus(503)
+	r.until("the rows may be old: the server says: service unavailable", "AskReddit")
+	r.srv.SetStatus(0)
+	r.untilTrue("fresh rows", func() bool { return !strings.Contains(r.screen(), "may be old") })
+}
+
+func TestTypedCommandsInAFormAreText(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	r.logIn("olga")
+	r.press("2")
+	r.until("watched yet")
+	r.press("aq1?2") // a opens the form, the rest is text
+	r.until("▸ q1?2")
+	r.press("ctrl+c")
+	r.untilTrue("a quit", func() bool { return r.quit })
+}
+
+func TestPastedTextIsNoCommand(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	r.logIn("olga")
+	r.take(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("2dyq"), Paste: true})
+	if r.quit || !strings.Contains(r.screen(), "[1 feed]") {
+		t.Error("a paste was obeyed")
+	}
+}
+
+// TestNoKeyHasTwoMeanings looks at every state of every screen.
+func TestNoKeyHasTwoMeanings(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	seen := func(state string) {
+		t.Helper()
+		owner := map[string]string{}
+		for _, b := range append(r.m.globals(), r.m.current().Bindings()...) {
+			if b.Help().Key == "" || b.Help().Desc == "" {
+				t.Errorf("%s: a binding without help: %v", state, b.Keys())
+			}
+			for _, k := range b.Keys() {
+				if other, taken := owner[k]; taken {
+					t.Errorf("%s: %s means %q and %q", state, k, other, b.Help().Desc)
+				}
+				owner[k] = b.Help().Desc
+			}
+		}
+	}
+	seen("login")
+	rows(r.srv)
+	publish(r.srv, 3)
+	r.logIn("olga")
+	seen("feed")
+	r.press("enter")
+	seen("detail")
+	r.press("2")
+	r.until("AskReddit")
+	seen("subreddits")
+	r.press("p")
+	r.until("saved")
+	seen("subreddits with a message")
+	r.press("a")
+	seen("form")
+	r.press("esc", "d")
+	seen("question")
+}
+
+func TestHostileTextNeverReachesTheFrame(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	for i, title := range []string{
+		"\x1b]0;owned\x07title", "\x1b]52;c;aGk=\x1b\\", "\x1b[2J\x1b[H", "\u009b31m\u009d0;x\u009c", "\u202egpj.exe",
+		"a\rb\nc\td\x08\x7f", "👨\u200d👩\u200d👧\u200d👦 ❤\ufe0f ☁\ufe0f 1\ufe0f\u20e3 🇩🇪", strings.Repeat("Z\u0335\u0336\u0337", 500),
+		strings.Repeat("日本", 15_000), "עברית ועוד", "\U000e0041\u2028\u2029\u115f\u3164", strings.Repeat("\u1100", 900), "\xff\xfe",
+	} {
+		p := clienttest.Post(i)
+		p.Title, p.Author, p.Subreddit = title, title, title
+		r.srv.Publish(p)
+	}
+	r.srv.PutSubreddit(wire.Subreddit{Name: "x\x1b[2J", Status: wire.SubredditStatus{State: "\u202e", LastError: "\x1b]0;x\x07"}})
+	r.logIn("vera")
+	r.until("13 posts")
+	sizes := [][2]int{{80, 24}, {40, 10}, {200, 60}, {61, 17}}
+	for range 13 {
+		for _, s := range sizes {
+			r.size(s[0], s[1])
+			r.check(s[0], s[1])
+			r.press("enter")
+			r.check(s[0], s[1])
+			r.press("enter")
+		}
+		r.press("j")
+	}
+	r.press("2")
+	r.until("x[2J")
+	r.check(61, 17)
+}
+
+func TestRandomKeysBreakNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, true)
+	rows(r.srv)
+	publish(r.srv, 40)
+	r.logIn("vera")
+	names := []string{"j", "k", "g", "G", "f", "enter", "esc", "1", "2", "tab", "?", "a", "e", "d", "y", "p", "pgdown", "down", "x", "backspace"}
+	for i := range 3000 {
+		r.press(names[(i*i*31+i*7)%len(names)])
+		w, h := 20+(i*13)%380, 5+(i*7)%115
+		if i%5 == 0 {
+			r.size(w, h)
+			r.check(w, h)
+		}
+	}
+	if r.quit {
+		t.Error("it quit")
+	}
+}
+
+func FuzzSizes(f *testing.F) {
+	for i, s := range [][2]int{{20, 5}, {40, 10}, {80, 24}, {100, 30}, {132, 43}, {200, 60}, {400, 120}, {0, 0}, {1, 1}, {39, 100}} {
+		f.Add(s[0], s[1], uint8(i))
+	}
+	f.Fuzz(func(t *testing.T, w, h int, page uint8) {
+		if w < 1 || h < 1 || w > 400 || h > 120 {
+			return
+		}
+		r := newRig(t, start{ascii: page&128 != 0}, false)
+		publish(r.srv, 30)
+		rows(r.srv)
+		r.size(w, h)
+		r.check(w, h)
+		if page&3 == 0 {
+			return
+		}
+		r.size(80, 24)
+		r.logIn("olga")
+		r.until("30 posts")
+		if page&3 == 2 {
+			r.press("2")
+			r.until("AskReddit")
+		}
+		for _, k := range [][]string{{}, {"enter"}, {"?"}}[page>>2%3] {
+			r.press(k)
+		}
+		r.size(w, h)
+		r.check(w, h)
+	})
+}
+
+func BenchmarkView(b *testing.B) {
+	for _, s := range [][2]int{{80, 24}, {200, 60}, {400, 120}} {
+		b.Run(fmt.Sprint(s[0], "x", s[1]), func(b *testing.B) {
+			m := benchModel(b)
+			m.width, m.height = s[0], s[1]
+			b.ReportAllocs()
+			for b.Loop() {
+				m.dirty = true
+				if m.View() == "" {
+					b.Fatal("nothing drawn")
+				}
+			}
+		})
+	}
+}
