@@ -68,6 +68,9 @@ func (c *Cache) FeedTail() *FeedTail { return &FeedTail{c: c, id: "0-0"} }
 // behind them.
 func (t *FeedTail) Tail(ctx context.Context, n int) (wire.FeedState, []wire.FeedEntry, error) {
 	state, err := t.current(ctx)
+	if err == nil && state.Epoch == "" && t.state.Epoch == "" {
+		state, err = t.begin(ctx)
+	}
 	if err != nil {
 		return wire.FeedState{}, nil, err
 	}
@@ -133,6 +136,20 @@ func (t *FeedTail) take(streams []redis.XStream) ([]wire.FeedEntry, error) {
 		}
 	}
 	return entries, nil
+}
+
+// begin gives a feed that has never had an entry its epoch, so that who watches
+// from the start misses nothing when the first comes.
+func (t *FeedTail) begin(ctx context.Context) (wire.FeedState, error) {
+	_, err := t.c.feed.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSetNX(ctx, feedMeta, "epoch", freshEpoch())
+		p.HSetNX(ctx, feedMeta, "n", 0)
+		return nil
+	})
+	if err != nil {
+		return wire.FeedState{}, coded("begin the feed", err)
+	}
+	return t.current(ctx)
 }
 
 // startEpoch ends an epoch whose numbers went back.

@@ -22,7 +22,8 @@ import (
 // The reader cuts blocks of lines; the decoders check blocks side by side; the
 // sequencer takes them in the file's order and deals the records to the lanes
 // by post; each lane has one batch under way at a time, so that the readings of
-// a post keep their order. At most blocksInFlight blocks exist at once; a full
+// a post keep their order. All go to one topic: in two, later readings could
+// overtake earlier ones, and velocity would be lost. At most blocksInFlight blocks exist at once; a full
 // pipeline holds the reader up.
 const (
 	blockLines     = 2000
@@ -66,7 +67,6 @@ type pipeline struct {
 	work    chan *block   // to the decoders
 	ordered chan *block   // to the sequencer
 	lanes   [lanes]chan part
-	seen    seen
 	readErr error // set before ordered closes
 
 	lines    atomic.Int64 // sequenced
@@ -81,7 +81,7 @@ type pipeline struct {
 
 func newPipeline(ctx context.Context, producer Producer, from int64) *pipeline {
 	p := &pipeline{
-		producer: producer, from: from, seed: maphash.MakeSeed(), seen: make(seen),
+		producer: producer, from: from, seed: maphash.MakeSeed(),
 		tokens: make(chan struct{}, blocksInFlight), work: make(chan *block, blocksInFlight),
 		ordered: make(chan *block, blocksInFlight), acked: from,
 	}
@@ -235,13 +235,9 @@ func (p *pipeline) deal(b *block) {
 			p.refuse(it.fault)
 			continue
 		}
-		topic := wire.TopicRefresh
-		if p.seen.first(it.key) {
-			topic = wire.TopicRaw
-		}
 		if it.line > p.from {
 			lane := maphash.String(p.seed, it.key) % lanes
-			parts[lane] = append(parts[lane], wire.Record{Topic: topic, Key: []byte(it.key), Value: it.value})
+			parts[lane] = append(parts[lane], wire.Record{Topic: wire.TopicRaw, Key: []byte(it.key), Value: it.value})
 		}
 	}
 	p.lines.Store(b.last)
