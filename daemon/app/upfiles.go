@@ -156,7 +156,7 @@ func (u *upRun) terminalLine(url string) string {
 	if self, err := os.Executable(); err == nil {
 		program = filepath.Join(filepath.Dir(self), "pulse-tui")
 		if here, err := os.Getwd(); err == nil {
-			if rel, err := filepath.Rel(here, program); err == nil {
+			if rel, err := filepath.Rel(here, program); err == nil && filepath.IsLocal(rel) {
 				program = rel
 			}
 		}

@@ -13,11 +13,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
+	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 	"github.com/ulikunitz/xz"
 )
 
@@ -40,7 +42,7 @@ type bundle struct {
 
 func published(cache string) bundle {
 	return bundle{
-		base:    "https://repo1.maven.org/maven2",
+		base:    repository(),
 		version: "17.11.0",
 		sums: map[string]string{
 			"linux-amd64":  "0dd7b72b6f335b8ecfb355fa24c5781e8a93edd09880bb77eb52ebbf29b3e96d",
@@ -50,6 +52,13 @@ func published(cache string) bundle {
 		},
 		cache: cache,
 	}
+}
+
+// repository is the address that the bundles are published at: the library that
+// exists for them keeps it, in a field that has no getter. The library itself
+// refuses root, has no deadlines and trusts the sums that it downloads.
+func repository() string {
+	return reflect.ValueOf(embeddedpostgres.DefaultConfig()).FieldByName("binaryRepositoryURL").String()
 }
 
 // cacheDir is where downloads are kept: shared by all users' clusters for root,

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -223,5 +224,12 @@ func TestUntilEndsWithItsContext(t *testing.T) {
 	cancel()
 	if until(ctx, time.Hour, func() bool { return false }) {
 		t.Error("until reports what never came true")
+	}
+}
+
+func TestTheRepositoryOfTheBundlesIsKnown(t *testing.T) {
+	t.Parallel()
+	if u, err := url.Parse(published("").url()); err != nil || u.Scheme != "https" || u.Host == "" {
+		t.Errorf("bundles lie at %q, %v", published("").url(), err)
 	}
 }
