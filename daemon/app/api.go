@@ -63,9 +63,20 @@ func apiServices(p *parts, l net.Listener) ([]lifecycle.Service, error) {
 		Version: telemetry.Version(), Log: p.log.With("part", "api"), Metrics: p.reg, Now: time.Now,
 	})
 	return []lifecycle.Service{
-		{Name: "feed", Run: stream.Run},
+		{Name: "feed", Run: stream.Run, Ready: soon(stream.Ready)},
 		serve("api", l, handler, p.c.API.ReadTimeout, p.c.API.WriteTimeout),
 	}, nil
+}
+
+// soon waits for readiness a moment and then goes on without: REST serves while
+// the feed's Redis is away.
+func soon(ready func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		_ = ready(ctx)
+		return nil
+	}
 }
 
 // apiHealth is the parts that the API's own health depends on.
