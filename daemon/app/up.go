@@ -110,7 +110,6 @@ func (u *upRun) run(ctx context.Context) error {
 	if err := u.writeRunFile(); err != nil {
 		return err
 	}
-	u.welcome()
 	return lifecycle.Run(ctx, u.parts.log, grace, services...)
 }
 
@@ -272,27 +271,39 @@ func (u *upRun) firstSubreddits(ctx context.Context, d *db.DB) error {
 // comes last and stops first.
 func (u *upRun) services() ([]lifecycle.Service, error) {
 	p := u.parts
+	serveAPI := func(p *parts) ([]lifecycle.Service, error) { return apiServices(p, u.api) }
 	all := []lifecycle.Service{u.embedded.watch()}
-	for _, build := range []func(*parts) ([]lifecycle.Service, error){storeServices, processServices} {
-		services, err := build(p)
+	if u.sim != nil {
+		all = append(all, serve("sim", u.simAt, u.sim, 10*time.Second, time.Minute))
+	}
+	for _, d := range []struct {
+		name  string
+		build func(*parts) ([]lifecycle.Service, error)
+		does  string
+	}{
+		{"store", storeServices, "cares for the database"},
+		{"process", processServices, "takes observations to the database, group " + p.c.Kafka.Group},
+		{"api", serveAPI, "REST and live feed on " + p.c.API.Listen},
+		{"ingest", ingestServices, "polls the subreddits"},
+	} {
+		services, err := d.build(p)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, services...)
+		all = append(all, said(func() { u.ready(d.name, "%s", d.does) }))
 	}
-	api, err := apiServices(p, u.api)
-	if err != nil {
-		return nil, err
+	all = append(all, p.opsService(u.ops), said(func() { u.ready("ops", "health and metrics on %s", p.c.Ops.Listen) }))
+	return append(all, said(u.welcome)), nil
+}
+
+// said is a service that does nothing but say something when its turn comes.
+func said(say func()) lifecycle.Service {
+	return lifecycle.Service{
+		Name:  "words",
+		Run:   func(ctx context.Context) error { <-ctx.Done(); return nil },
+		Ready: func(context.Context) error { say(); return nil },
 	}
-	all = append(all, api...)
-	if u.sim != nil {
-		all = append(all, serve("sim", u.simAt, u.sim, 10*time.Second, time.Minute))
-	}
-	ingest, err := ingestServices(p)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(all, ingest...), p.opsService(u.ops)), nil
 }
 
 // close undoes what is there: adapters, then the embedded servers, then the
