@@ -30,11 +30,12 @@ bin/pulse-tui: $(SOURCES)
 parts: ## install what the tests need and the machine lacks
 	@.ci/parts
 
+# -count=1: the end-to-end tests run programs that the test cache knows nothing of.
 test: parts build ## run all tests
-	$(GO) test -timeout 15m ./...
+	$(GO) test -count=1 -timeout 15m ./...
 
 race: parts build ## run all tests with the race detector
-	$(GO) test -race -timeout $(RACE_TIMEOUT) ./...
+	$(GO) test -count=1 -race -timeout $(RACE_TIMEOUT) ./...
 
 e2e: parts build ## run the end-to-end tests alone
 	$(GO) test -count=1 -timeout 15m ./daemon/e2e/
