@@ -27,6 +27,8 @@ var (
 // newest known of their post: those to announce, also when a replay changed
 // nothing.
 func (d *DB) WriteBatch(ctx context.Context, newest, history []pulse.Post) ([]string, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	if err := d.ensure(ctx, d.parts.missing(history)); err != nil {
 		return nil, err
 	}
@@ -167,6 +169,8 @@ func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 // EnsurePartitions makes the history's partitions from the day of from for so
 // many days.
 func (d *DB) EnsurePartitions(ctx context.Context, from time.Time, days int) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	var wanted []time.Time
 	for i := range days {
 		wanted = append(wanted, dayOf(from).AddDate(0, 0, i))

@@ -27,6 +27,7 @@ type DB struct {
 	replica *pgxpool.Pool // nil without a replica
 	router  *router
 	parts   partitionSet
+	limit   time.Duration // of one method, waiting for a connection included
 	metrics *metrics
 	log     *slog.Logger
 }
@@ -39,7 +40,7 @@ func Open(c config.Postgres, log *slog.Logger, reg prometheus.Registerer) (*DB, 
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{primary: primary, metrics: m, log: log}
+	d := &DB{primary: primary, limit: c.StatementTimeout + connectTimeout, metrics: m, log: log}
 	if c.ReplicaDSN != "" {
 		if d.replica, err = openPool("postgres.replica_dsn", c.ReplicaDSN, c); err != nil {
 			primary.Close()
@@ -80,13 +81,23 @@ func (d *DB) Close() {
 	}
 }
 
+// bounded gives a method its deadline: the servers' own timeouts don't help
+// against one that has frozen.
+func (d *DB) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d.limit)
+}
+
 // Ping asks the primary for an answer.
 func (d *DB) Ping(ctx context.Context) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	return coded("ping the primary", d.primary.Ping(ctx))
 }
 
 // PingReplica asks the replica for an answer; nil without one.
 func (d *DB) PingReplica(ctx context.Context) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	if d.replica == nil {
 		return nil
 	}

@@ -32,6 +32,8 @@ var (
 // ListPosts gives a page in q's order and one post more where more follow. With
 // q.Before the extra post, where there is one, comes first.
 func (d *DB) ListPosts(ctx context.Context, q pulse.PostQuery) ([]pulse.Post, pulse.ServedBy, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	if q.Filter.Trending {
 		// No post trends yet: none can be chosen.
 		return nil, pulse.Replica, nil
@@ -45,7 +47,7 @@ func (d *DB) ListPosts(ctx context.Context, q pulse.PostQuery) ([]pulse.Post, pu
 		statement = page.back
 	}
 	var posts []pulse.Post
-	by, err := d.read(ctx, "list posts", func(db querier) error {
+	by, err := d.read(ctx, "list posts", func(ctx context.Context, db querier) error {
 		rows, err := db.Query(ctx, statement, pageArgs(q)...)
 		if err != nil {
 			return err
@@ -100,8 +102,10 @@ func scanPost(row pgx.CollectableRow) (pulse.Post, error) {
 
 // GetPost gives one post; NotFound where it is not stored.
 func (d *DB) GetPost(ctx context.Context, id string) (pulse.Post, pulse.ServedBy, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	var post pulse.Post
-	by, err := d.read(ctx, "get a post", func(db querier) error {
+	by, err := d.read(ctx, "get a post", func(ctx context.Context, db querier) error {
 		rows, err := db.Query(ctx, getPost, id)
 		if err != nil {
 			return err
@@ -118,8 +122,10 @@ func (d *DB) GetPost(ctx context.Context, id string) (pulse.Post, pulse.ServedBy
 // PostHistory gives the newest limit readings of a post, oldest first; none for
 // a post that is not stored.
 func (d *DB) PostHistory(ctx context.Context, id string, limit int) ([]pulse.Reading, pulse.ServedBy, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	var readings []pulse.Reading
-	by, err := d.read(ctx, "get a post's history", func(db querier) error {
+	by, err := d.read(ctx, "get a post's history", func(ctx context.Context, db querier) error {
 		rows, err := db.Query(ctx, historyOfPost, id, limit)
 		if err != nil {
 			return err
@@ -138,8 +144,10 @@ func (d *DB) PostHistory(ctx context.Context, id string, limit int) ([]pulse.Rea
 
 // Stats counts what is stored.
 func (d *DB) Stats(ctx context.Context) (pulse.Stats, pulse.ServedBy, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	var s pulse.Stats
-	by, err := d.read(ctx, "count posts", func(db querier) error {
+	by, err := d.read(ctx, "count posts", func(ctx context.Context, db querier) error {
 		s = pulse.Stats{}
 		err := db.QueryRow(ctx, statsAll).Scan(&s.Posts, &s.Subreddits, &s.PostsHour,
 			&s.ObservationsHour, &s.NewestObservedAt)
@@ -158,6 +166,8 @@ func (d *DB) Stats(ctx context.Context) (pulse.Stats, pulse.ServedBy, error) {
 
 // KnownPosts gives those of ids that are stored on the primary.
 func (d *DB) KnownPosts(ctx context.Context, ids []string) ([]string, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	rows, err := d.primary.Query(ctx, knownPosts, ids)
 	if err != nil {
 		return nil, coded("look for known posts", err)

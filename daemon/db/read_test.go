@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -197,5 +198,22 @@ func eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("%s: not within 30 s", what)
 		}
 		<-time.After(20 * time.Millisecond)
+	}
+}
+
+func TestAFrozenServerCostsTimeNotForEver(t *testing.T) {
+	t.Parallel()
+	// A server that takes connections and never says a word.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := config.Default().Postgres
+	c.PrimaryDSN = config.Secret("postgres://u:p@" + l.Addr().String() + "/d?sslmode=disable")
+	c.StatementTimeout = time.Second
+	d := openAt(t, c)
+	if _, _, err := d.Stats(context.Background()); pulse.CodeOf(err) != pulse.Unavailable {
+		t.Errorf("got %v, want unavailable", err)
 	}
 }

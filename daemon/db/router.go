@@ -120,12 +120,19 @@ func (r *router) measure(ctx context.Context) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
+// ask tries the replica within half the time, so that the primary has the rest.
+func (r *router) ask(ctx context.Context, limit time.Duration, f func(context.Context, querier) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return f(ctx, r.replica)
+}
+
 // read runs f where the router says, once more on the primary when the replica
 // fails for a reason of its own.
-func (d *DB) read(ctx context.Context, act string, f func(querier) error) (pulse.ServedBy, error) {
+func (d *DB) read(ctx context.Context, act string, f func(context.Context, querier) error) (pulse.ServedBy, error) {
 	r := d.router
 	if r.replica != nil && r.usable.Load() {
-		err := f(r.replica)
+		err := r.ask(ctx, d.limit/2, f)
 		if err == nil || codeOf(err) != pulse.Unavailable || ctx.Err() != nil {
 			r.metrics.reads.WithLabelValues(string(pulse.Replica)).Inc()
 			return pulse.Replica, coded(act, err)
@@ -133,5 +140,5 @@ func (d *DB) read(ctx context.Context, act string, f func(querier) error) (pulse
 		r.log.Debug("read repeated on the primary", "act", act, "err", err)
 	}
 	r.metrics.reads.WithLabelValues(string(pulse.Primary)).Inc()
-	return pulse.Primary, coded(act, f(r.primary))
+	return pulse.Primary, coded(act, f(ctx, r.primary))
 }

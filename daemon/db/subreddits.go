@@ -22,6 +22,8 @@ var (
 // ListSubreddits gives every configured subreddit with its status, by name.
 // Configuration is always read from the primary.
 func (d *DB) ListSubreddits(ctx context.Context) ([]pulse.Subreddit, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	rows, err := d.primary.Query(ctx, listSubreddits)
 	if err != nil {
 		return nil, coded("list subreddits", err)
@@ -33,6 +35,8 @@ func (d *DB) ListSubreddits(ctx context.Context) ([]pulse.Subreddit, error) {
 // GetSubreddit gives one subreddit, case ignored; NotFound where it is not
 // configured.
 func (d *DB) GetSubreddit(ctx context.Context, name string) (pulse.Subreddit, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	rows, err := d.primary.Query(ctx, getSubreddit, name)
 	if err != nil {
 		return pulse.Subreddit{}, coded("get a subreddit", err)
@@ -54,6 +58,8 @@ func codeOfNil(err error) pulse.Code {
 // AddSubreddit inserts a row; Conflict, with the row that is there, where the
 // name is taken.
 func (d *DB) AddSubreddit(ctx context.Context, s pulse.Subreddit) (pulse.Subreddit, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	var name string
 	err := d.primary.QueryRow(ctx, addSubreddit, s.Name, s.IntervalSeconds, s.Priority, s.IsActive, s.AddedBy).Scan(&name)
 	switch codeOfNil(err) {
@@ -73,6 +79,8 @@ func (d *DB) AddSubreddit(ctx context.Context, s pulse.Subreddit) (pulse.Subredd
 // EditSubreddit changes the version that the editor saw (0: any). Conflict,
 // with the row as it is, where it has changed since.
 func (d *DB) EditSubreddit(ctx context.Context, name string, version int64, c pulse.SubredditChange) (pulse.Subreddit, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	err := d.primary.QueryRow(ctx, editSubreddit, name, version, c.IntervalSeconds, c.Priority, c.IsActive).Scan(&name)
 	if code := codeOfNil(err); code != "" && code != pulse.NotFound {
 		return pulse.Subreddit{}, coded("edit a subreddit", err)
@@ -86,6 +94,8 @@ func (d *DB) EditSubreddit(ctx context.Context, name string, version int64, c pu
 
 // RemoveSubreddit deletes the version that the remover saw (0: any).
 func (d *DB) RemoveSubreddit(ctx context.Context, name string, version int64) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	err := d.primary.QueryRow(ctx, removeSubreddit, name, version).Scan(&name)
 	if codeOfNil(err) != pulse.NotFound {
 		return coded("remove a subreddit", err)
@@ -104,6 +114,8 @@ func changedSince(s pulse.Subreddit) error {
 // SaveStatus writes how polling of a subreddit stands; nothing where it is no
 // longer configured.
 func (d *DB) SaveStatus(ctx context.Context, name string, s pulse.SubredditStatus) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	_, err := d.primary.Exec(ctx, saveStatus, name, s.State, s.LastPollAt, s.NextPollAt,
 		s.EffectiveIntervalSeconds, s.PostsPerMinute, s.LastError, s.Gaps)
 	return coded("save a subreddit's status", err)

@@ -28,11 +28,15 @@ var (
 
 // UserByName gives an account, case ignored; NotFound where there is none.
 func (d *DB) UserByName(ctx context.Context, name string) (pulse.User, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	return d.user(ctx, "user", name, userByName, name)
 }
 
 // UserByID gives an account; NotFound where there is none.
 func (d *DB) UserByID(ctx context.Context, id int64) (pulse.User, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	return d.user(ctx, "user with this id", "", userByID, id)
 }
 
@@ -50,6 +54,8 @@ func (d *DB) user(ctx context.Context, what, name, query string, arg any) (pulse
 
 // ListUsers gives all accounts by name.
 func (d *DB) ListUsers(ctx context.Context) ([]pulse.User, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	rows, err := d.primary.Query(ctx, listUsers)
 	if err != nil {
 		return nil, coded("list users", err)
@@ -60,6 +66,8 @@ func (d *DB) ListUsers(ctx context.Context) ([]pulse.User, error) {
 
 // AddUser makes an account; Conflict where the name is taken.
 func (d *DB) AddUser(ctx context.Context, name string, role pulse.Role, passwordHash string) (pulse.User, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	rows, err := d.primary.Query(ctx, addUser, name, role, passwordHash)
 	if err != nil {
 		return pulse.User{}, coded("add a user", err)
@@ -73,11 +81,15 @@ func (d *DB) AddUser(ctx context.Context, name string, role pulse.Role, password
 
 // SetPassword changes a password and ends all of the user's sessions.
 func (d *DB) SetPassword(ctx context.Context, name, passwordHash string) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	return d.changeUser(ctx, "set a password", setPassword, name, passwordHash, true)
 }
 
 // SetActive lets an account in or keeps it out and ends its sessions.
 func (d *DB) SetActive(ctx context.Context, name string, active bool) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	return d.changeUser(ctx, "set a user active", setUserActive, name, active, !active)
 }
 
@@ -106,6 +118,8 @@ func scanUser(row pgx.CollectableRow) (pulse.User, error) {
 
 // InsertRefresh stores the first token of a family.
 func (d *DB) InsertRefresh(ctx context.Context, t pulse.RefreshToken) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	_, err := d.primary.Exec(ctx, insertToken, t.Hash, t.Family, t.UserID, t.IssuedAt, t.ExpiresAt)
 	return coded("store a refresh token", err)
 }
@@ -114,6 +128,8 @@ func (d *DB) InsertRefresh(ctx context.Context, t pulse.RefreshToken) error {
 // many at once one has won. The row is as it was found by those who have not;
 // NotFound where there is none.
 func (d *DB) UseRefresh(ctx context.Context, hash []byte, at time.Time, next pulse.RefreshToken) (pulse.RefreshToken, bool, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	row, err := d.token(ctx, useToken, hash, at, next.Hash, next.IssuedAt, next.ExpiresAt)
 	if codeOfNil(err) != pulse.NotFound {
 		return row, err == nil, coded("use a refresh token", err)
@@ -134,12 +150,16 @@ func (d *DB) token(ctx context.Context, query string, args ...any) (pulse.Refres
 
 // RevokeFamily ends all tokens that came from one log-in.
 func (d *DB) RevokeFamily(ctx context.Context, family string, at time.Time) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	_, err := d.primary.Exec(ctx, revokeFamily, family, at)
 	return coded("end a session", err)
 }
 
 // FamilyRevoked tells whether a session has ended, or never was.
 func (d *DB) FamilyRevoked(ctx context.Context, family string) (bool, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	var ended bool
 	err := d.primary.QueryRow(ctx, familyRevoked, family).Scan(&ended)
 	return ended, coded("look for a session", err)
@@ -147,6 +167,8 @@ func (d *DB) FamilyRevoked(ctx context.Context, family string) (bool, error) {
 
 // RemoveExpiredTokens forgets tokens that expired before at.
 func (d *DB) RemoveExpiredTokens(ctx context.Context, at time.Time) error {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	_, err := d.primary.Exec(ctx, removeTokens, at)
 	return coded("remove expired tokens", err)
 }

@@ -25,8 +25,8 @@ const (
 	stepCommit   step = "commit"
 )
 
-// batch takes records all the way. It returns an error only when ctx ended or
-// the commit was refused: everything else it outwaits.
+// batch takes records all the way but for the commit. It returns an error only
+// when ctx ended: everything else it outwaits.
 func (p *Processor) batch(ctx context.Context, claim Claim, records []wire.Record, log *slog.Logger) error {
 	begun := time.Now()
 	good, letters := p.decode(records)
@@ -60,11 +60,6 @@ func (p *Processor) batch(ctx context.Context, claim Claim, records []wire.Recor
 	if err := p.announce(ctx, claim, announce, log); err != nil {
 		return err
 	}
-	announced := time.Now()
-	if err := claim.Commit(ctx, records[len(records)-1].Offset+1); err != nil {
-		return err
-	}
-	p.done(stepCommit, announced)
 	p.count(len(observations)-len(refused), len(good)-len(observations), len(letters), begun)
 	return nil
 }

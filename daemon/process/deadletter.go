@@ -83,7 +83,14 @@ func (p *Processor) bury(ctx context.Context, claim Claim, letters []wire.Record
 		return nil
 	}
 	defer p.done(stepDead, time.Now())
-	err := p.outwait(ctx, claim, stepDead, log, func() error { return p.dead.Produce(ctx, letters) })
+	err := p.outwait(ctx, claim, stepDead, log, func() error {
+		err := p.dead.Produce(ctx, letters)
+		if err != nil && pulse.CodeOf(err) == pulse.Invalid {
+			// A letter that can't be sent would be lost: a bug, to be waited out.
+			return &pulse.Error{Code: pulse.Internal, Message: "produce dead letters", Err: err}
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}

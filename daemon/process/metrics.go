@@ -17,7 +17,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "pulse_process_records_total", Help: "Records taken from Kafka, by what became of them.",
 		}, []string{"outcome"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "pulse_process_batch_seconds", Help: "From a batch's fetch to its commit.", Buckets: buckets,
+			Name: "pulse_process_batch_seconds", Help: "From a batch's fetch to its announcement.", Buckets: buckets,
 		}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "pulse_process_step_seconds", Help: "One step of a batch, waiting included.", Buckets: buckets,

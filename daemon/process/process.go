@@ -27,8 +27,9 @@ type Claim interface {
 	// Fetch gives the records behind the last fetched ones, at most limit,
 	// none when none came for a moment. Its errors are the context's.
 	Fetch(ctx context.Context, limit int) ([]wire.Record, error)
-	// Commit takes the offset to read next. An error means that the partition
-	// is not ours any more, or may not be: the next owner replays.
+	// Commit takes the offset to read next. After an error its outcome is open:
+	// the next commit covers it, or the partition is not ours any more, which
+	// the next Fetch says.
 	Commit(ctx context.Context, next int64) error
 }
 
@@ -95,22 +96,37 @@ func New(c Config, cache Cache, db Database, dead Producer, log *slog.Logger,
 func (p *Processor) Partition(ctx context.Context, claim Claim) {
 	log := p.log.With("topic", claim.Topic(), "partition", claim.Partition())
 	defer p.pauses.resume(claim)
+	owed := int64(nothingOwed)
 	for ctx.Err() == nil {
 		records, err := claim.Fetch(ctx, p.c.BatchSize)
 		if err != nil {
 			return
 		}
-		if len(records) == 0 {
-			continue
-		}
-		if err := p.batch(ctx, claim, records, log); err != nil {
-			if ctx.Err() == nil {
-				log.Info("partition left to its next owner", "err", err)
-				<-ctx.Done()
+		if len(records) > 0 {
+			if p.batch(ctx, claim, records, log) != nil {
+				return
 			}
-			return
+			owed = records[len(records)-1].Offset + 1
 		}
+		owed = p.commit(ctx, claim, owed, log)
 	}
+}
+
+// nothingOwed is the offset while everything processed is committed.
+const nothingOwed = -1
+
+// commit commits an offset and gives what is still owed: where it fails, the
+// same offset again, unless a later one takes its place.
+func (p *Processor) commit(ctx context.Context, claim Claim, owed int64, log *slog.Logger) int64 {
+	if owed == nothingOwed {
+		return nothingOwed
+	}
+	defer p.done(stepCommit, time.Now())
+	if err := claim.Commit(ctx, owed); err != nil {
+		log.Warn("offset not committed", "offset", owed, "err", err)
+		return owed
+	}
+	return nothingOwed
 }
 
 // Paused tells why processing stands still, nil while it does not.

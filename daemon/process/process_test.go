@@ -60,16 +60,23 @@ func (w *world) Fetch(ctx context.Context, limit int) ([]wire.Record, error) {
 	records := slices.Clone(w.log[w.next:end])
 	w.next = end
 	w.mu.Unlock()
-	if len(records) == 0 {
-		<-ctx.Done()
-		return nil, ctx.Err()
+	if len(records) > 0 {
+		return records, nil
 	}
-	return records, nil
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(time.Millisecond):
+		return nil, nil
+	}
 }
 
 func (w *world) Commit(_ context.Context, next int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err := w.fail("commit"); err != nil {
+		return err
+	}
 	if next < w.committed {
 		return fmt.Errorf("offset went back from %d to %d", w.committed, next)
 	}
@@ -275,6 +282,40 @@ func TestOutagesPauseAndLoseNothing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestACommitThatFailsIsOwed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(record("t3_a", 0, "x"))
+	left := 3
+	w.fail = func(act string) error {
+		if act != "commit" || left == 0 {
+			return nil
+		}
+		left--
+		return errors.New("coordinator not available")
+	}
+	w.run(t, w.processor())
+	if w.committed != 1 || len(w.announced) != 1 {
+		t.Errorf("committed %d, announced %d times, want once", w.committed, len(w.announced))
+	}
+}
+
+func TestADeadLetterThatCannotBeSentIsNotLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(wire.Record{Value: []byte("poison")})
+	left := 3
+	w.fail = func(act string) error {
+		if act != "produce" || left == 0 {
+			return nil
+		}
+		left--
+		return pulse.InvalidField("value", "too large")
+	}
+	w.run(t, w.processor())
+	if len(w.dead) != 1 || w.committed != 1 {
+		t.Errorf("%d dead letters, committed %d, want one each", len(w.dead), w.committed)
 	}
 }
 
