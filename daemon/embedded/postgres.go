@@ -145,7 +145,8 @@ func (c *cluster) startReplica(ctx context.Context, s *server, primaryPort int) 
 	return s.follow(ctx)
 }
 
-// Done is closed when a server has ended by itself, not by Close.
+// Done is closed when the primary has ended by itself, not by Close. The replica
+// may end: its readers have the primary, and the next start brings it back.
 func (p *Postgres) Done() <-chan struct{} { return p.died }
 
 // Close stops the replica and then the primary, in order while ctx lasts and by
@@ -195,6 +196,8 @@ func (p *Postgres) ended(s *server) {
 	case <-p.closing:
 	default:
 		p.log.Error("postgres server ended by itself", "server", s.name(), "err", s.proc.ended())
-		p.diedOnce.Do(func() { close(p.died) })
+		if s == p.primary {
+			p.diedOnce.Do(func() { close(p.died) })
+		}
 	}
 }
