@@ -48,7 +48,7 @@ func runTests(m *testing.M) int {
 	}
 	programs.dir, programs.pulse, programs.tui = dir, filepath.Join(dir, "pulse"), filepath.Join(dir, "pulse-tui")
 	for program, pkg := range map[string]string{programs.pulse: "./daemon", programs.tui: "./tui"} {
-		build := exec.Command("go", "build", "-o", program, pkg)
+		build := exec.Command("go", "build", raceFlag, "-o", program, pkg)
 		build.Dir = "../.."
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
@@ -105,6 +105,9 @@ func start(t testing.TB, dir string, env []string, args ...string) *process {
 		case <-time.After(20 * time.Second):
 			p.signal(syscall.SIGKILL)
 			<-p.done
+		}
+		if strings.Contains(p.out.String(), "DATA RACE") {
+			t.Errorf("pulse %v has a data race", args)
 		}
 		if t.Failed() {
 			t.Logf("pulse %v printed:\n%s", args, p.out)

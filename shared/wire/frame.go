@@ -48,7 +48,9 @@ type ServerFrame struct {
 	Type  string `json:"type"`
 	Epoch string `json:"epoch,omitempty"` // hello, posts, snapshot
 
-	Seq              *uint64    `json:"seq,omitempty"`     // hello, snapshot, heartbeat: the newest number
+	// Seq is the newest number in hello and snapshot, and in a heartbeat the last
+	// one that this socket's frames have covered.
+	Seq              *uint64    `json:"seq,omitempty"`
 	Resumed          string     `json:"resumed,omitempty"` // hello
 	ServerTime       *time.Time `json:"server_time,omitempty"`
 	HeartbeatSeconds float64    `json:"heartbeat_seconds,omitempty"`

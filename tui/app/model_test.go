@@ -10,6 +10,7 @@ import (
 
 	"dev.redditpulse/shared/client/clienttest"
 	"dev.redditpulse/shared/wire"
+	"dev.redditpulse/tui/session"
 )
 
 // publish sends posts 0 to n-1, every third with a velocity.
@@ -369,33 +370,27 @@ func TestRandomKeysBreakNothing(t *testing.T) {
 	}
 }
 
+// FuzzSizes draws without a server: screens with rows of the server are sized by
+// TestRandomKeysBreakNothing.
 func FuzzSizes(f *testing.F) {
 	for i, s := range [][2]int{{20, 5}, {40, 10}, {80, 24}, {100, 30}, {132, 43}, {200, 60}, {400, 120}, {0, 0}, {1, 1}, {39, 100}} {
-		f.Add(s[0], s[1], uint8(i))
+		f.Add(s[0], s[1], uint8(i), "enter")
 	}
-	f.Fuzz(func(t *testing.T, w, h int, page uint8) {
-		if w < 1 || h < 1 || w > 400 || h > 120 {
+	f.Add(9, 1, uint8(0x99), "?")
+	f.Fuzz(func(t *testing.T, w, h int, page uint8, keys string) {
+		if w < 1 || h < 1 || w > 400 || h > 120 || len(keys) > 20 {
 			return
 		}
-		r := newRig(t, start{ascii: page&128 != 0}, false)
-		publish(r.srv, 30)
-		rows(r.srv)
-		r.size(w, h)
+		m := offline(t, 30, start{ascii: page&128 != 0, now: now})
+		m.at = []place{onLogin, onFeed, onSubreddits}[page%3]
+		r := &rig{t: t, m: m}
+		m.Update(tea.WindowSizeMsg{Width: w, Height: h})
 		r.check(w, h)
-		if page&3 == 0 {
-			return
+		if typ, ok := special[keys]; ok {
+			m.Update(tea.KeyMsg{Type: typ})
+		} else {
+			m.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(keys)})
 		}
-		r.size(80, 24)
-		r.logIn("olga")
-		r.until("30 posts")
-		if page&3 == 2 {
-			r.press("2")
-			r.until("AskReddit")
-		}
-		for _, k := range [][]string{{}, {"enter"}, {"?"}}[page>>2%3] {
-			r.press(k)
-		}
-		r.size(w, h)
 		r.check(w, h)
 	})
 }
@@ -403,7 +398,7 @@ func FuzzSizes(f *testing.F) {
 func BenchmarkView(b *testing.B) {
 	for _, s := range [][2]int{{80, 24}, {200, 60}, {400, 120}} {
 		b.Run(fmt.Sprint(s[0], "x", s[1]), func(b *testing.B) {
-			m := benchModel(b)
+			m := offline(b, session.MaxPosts, start{now: now})
 			m.width, m.height = s[0], s[1]
 			b.ReportAllocs()
 			for b.Loop() {

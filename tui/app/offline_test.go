@@ -10,20 +10,20 @@ import (
 	"dev.redditpulse/tui/theme"
 )
 
-// benchModel is a feed of 10,000 posts without a server.
-func benchModel(b *testing.B) *Model {
-	b.Helper()
+// offline is a model with posts and no server: its commands are never run.
+func offline(t testing.TB, count int, st start) *Model {
+	t.Helper()
 	api, err := client.New(client.Config{BaseURL: "http://127.0.0.1:9"})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	s := session.New(session.Config{Client: api, Now: now})
 	var posts []wire.Post
-	for i := range session.MaxPosts {
+	for i := range count {
 		posts = append(posts, clienttest.Post(i))
 	}
 	s.Feed().Put(posts)
-	m := newModel(b.Context(), theme.New(true), s, start{now: now})
+	m := newModel(t.Context(), theme.New(true), s, st)
 	m.at = onFeed
 	m.feed.Refresh()
 	return m
