@@ -91,6 +91,9 @@ func (s *importShow) end(res dump.Result, err error) {
 	if res.ResumedFrom > 0 {
 		fmt.Fprintf(s.words, "%s: went on behind line %d, where an earlier import was interrupted\n", s.path, res.ResumedFrom)
 	}
+	if err != nil && res.Lines == 0 {
+		return // the error says it all
+	}
 	word := "imported"
 	if err != nil {
 		word = "interrupted; the same command goes on from here"
