@@ -330,12 +330,22 @@ func (c *cluster) run(ctx context.Context, input, program string, args ...string
 	case <-p.done:
 	case <-ctx.Done():
 		err := p.stop(ctx, step{syscall.SIGTERM, 2 * time.Second}, step{syscall.SIGKILL, time.Second})
-		return errors.Join(fmt.Errorf("%s: %w", program, ctx.Err()), err)
+		return errors.Join(fmt.Errorf("%s: %w", program, ctx.Err()), err, c.stopHelpers(ctx))
 	}
 	if p.err != nil {
 		return fmt.Errorf("%s: %w", program, p.ended())
 	}
 	return nil
+}
+
+// stopHelpers ends what initdb started and left behind when it was stopped.
+func (c *cluster) stopHelpers(ctx context.Context) error {
+	var errs []error
+	for _, name := range []string{primaryName, replicaName} {
+		l := leftover{dir: c.path(name + unfinished), names: []string{"postgres"}}
+		errs = append(errs, l.stop(context.WithoutCancel(ctx), step{syscall.SIGKILL, 2 * time.Second}))
+	}
+	return errors.Join(errs...)
 }
 
 func (c *cluster) command(program string, args ...string) *exec.Cmd {
