@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -128,9 +129,17 @@ func listen(key, address string) (net.Listener, error) {
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		return nil, fmt.Errorf("%s: can't listen on %s: %w", key, address, err)
+		return nil, fmt.Errorf("%s: can't listen on %s: %w; choose another address with %s", key, address, err, chooser(key))
 	}
 	return l, nil
+}
+
+// chooser names the ways to set an address.
+func chooser(key string) string {
+	if strings.HasPrefix(key, "--") {
+		return key
+	}
+	return key + " in pulse.toml or PULSE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 // opsService serves health and metrics on l.

@@ -64,7 +64,7 @@ func (sh *shell) up(ctx context.Context, f upFlags) error {
 	// stopped: SIGHUP is an order to stop like the others.
 	ctx, stop := signal.NotifyContext(ctx, hangup)
 	defer stop()
-	u := &upRun{sh: sh, flags: f, c: loaded.Config, begun: time.Now()}
+	u := &upRun{sh: sh, flags: f, c: loaded.Config}
 	err = u.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // told to stop while starting
@@ -79,7 +79,6 @@ type upRun struct {
 	flags upFlags
 	c     config.Config
 	dir   string
-	begun time.Time
 
 	logs     io.Closer
 	embedded embeddedParts
@@ -88,6 +87,7 @@ type upRun struct {
 	sim      *redditsim.Server
 	simAt    net.Listener
 	password string // of admin, where it is to be shown
+	welcomed bool   // everything was up
 }
 
 func (u *upRun) run(ctx context.Context) error {
@@ -327,7 +327,7 @@ func (u *upRun) close() error {
 	if u.logs != nil {
 		errs = append(errs, u.logs.Close())
 	}
-	if u.parts != nil {
+	if u.welcomed {
 		fmt.Fprintln(u.sh.out, "stopped; the data is kept in", u.dir)
 	}
 	return errors.Join(errs...)

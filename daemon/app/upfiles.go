@@ -125,6 +125,7 @@ func quote(s string) string { return strconv.Quote(s) }
 
 // welcome says where everything is.
 func (u *upRun) welcome() {
+	u.welcomed = true
 	_, port, _ := net.SplitHostPort(u.api.Addr().String())
 	url := "http://localhost:" + port
 	out := u.sh.out

@@ -197,7 +197,8 @@ func TestATakenPortIsOneLine(t *testing.T) {
 	defer l.Close()
 	dir := folder(t)
 	out, code := run(t, dir, nil, nil, "up", "--listen", l.Addr().String())
-	if code != 1 || !strings.Contains(out, "api.listen: can't listen on "+l.Addr().String()+": bind: address already in use") {
+	want := "api.listen: can't listen on " + l.Addr().String() + ": bind: address already in use; choose another"
+	if code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, want) {
 		t.Errorf("exit %d: %q", code, out)
 	}
 	if left, _ := exec.Command("pgrep", "-f", dir).Output(); len(left) > 0 {
