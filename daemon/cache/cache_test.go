@@ -98,19 +98,27 @@ func TestAdvanceGivesTheSameAnswersHoweverABatchIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []pulse.Reading
-	cut := rename(whole, "t3_b")
-	for len(cut) > 0 {
-		n := min(1+random.IntN(7), len(cut))
-		for range 2 { // each part is delivered twice
-			part, err := r.Advance(t.Context(), cut[:n], minStep)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if cut[0].PostID != "" && len(got) < len(whole)-len(cut)+n {
-				got = append(got, part...)
+	for cut := rename(whole, "t3_b"); len(cut) > 0; {
+		part := cut[:min(1+random.IntN(7), len(cut))]
+		cut = cut[len(part):]
+		first, err := r.Advance(t.Context(), part, minStep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := r.Advance(t.Context(), part, minStep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range part {
+			newest := i+1 == len(part) || part[i+1].PostID != part[i].PostID
+			if newest && again[i] != first[i] {
+				t.Fatalf("%+v taken again: got %+v, want %+v", part[i], again[i], first[i])
 			}
 		}
-		cut = cut[n:]
+		got = append(got, first...)
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d answers, want %d", len(got), len(want))
 	}
 	for i := range want {
 		if !reflect.DeepEqual(got[i], want[i]) {

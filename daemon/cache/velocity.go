@@ -26,8 +26,8 @@ const slots = 16
 // Advance takes the readings of a batch, sorted by post and time and distinct,
 // and gives for each the earlier reading that its velocity is measured against:
 // the zero Reading where there is none (a first sight, a stale reading, or Redis
-// lost its data). step is the shortest time worth measuring over. Taking the
-// same readings again gives the same answer.
+// lost its data). step is the shortest time worth measuring over. A post's newest
+// reading taken again gets the same answer; one before it is stale by then.
 func (c *Cache) Advance(ctx context.Context, readings []pulse.Observation, step time.Duration) ([]pulse.Reading, error) {
 	calls := c.advanceCalls(readings, step)
 	if err := c.sendAdvance(ctx, calls); err != nil {

@@ -63,6 +63,9 @@ func openPool(key string, dsn config.Secret, c config.Postgres) (*pgxpool.Pool, 
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = "pulse"
 	params["timezone"] = "UTC"
+	// The lists' filters are optional: only a plan made for the values at hand can
+	// leave those out that are not there, and start an index scan at a cursor.
+	params["plan_cache_mode"] = "force_custom_plan"
 	params["statement_timeout"] = strconv.FormatInt(c.StatementTimeout.Milliseconds(), 10)
 	params["lock_timeout"] = strconv.FormatInt((c.StatementTimeout / 2).Milliseconds(), 10)
 	params["idle_in_transaction_session_timeout"] = "60000"

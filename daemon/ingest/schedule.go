@@ -192,6 +192,9 @@ func (s *schedule) take(ctx context.Context, key string, config pulse.Subreddit)
 // and says why where the operator looks.
 func (s *schedule) refuse(ctx context.Context, key string, config pulse.Subreddit, err error) {
 	config.IsActive = false
+	if before, known := s.rows[key]; known {
+		before.removed = true // a poll under way must not write over the reason
+	}
 	s.rows[key] = &row{Subreddit: config}
 	s.g.log.Warn("subreddit refused", "subreddit", config.Name, "err", err)
 	s.save(ctx, config.Name, pulse.SubredditStatus{State: pulse.Paused, LastError: err.Error()})

@@ -1,0 +1,51 @@
+package db_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"dev.redditpulse/sql"
+)
+
+// A page of a filled table is walked to, first or far: no sort, no scan of it.
+func TestPagesInTheOrdersOfTimeWalkAnIndex(t *testing.T) {
+	t.Parallel()
+	c := settings(t)
+	migrate(t, c)
+	execute(t, c, `select ensure_history_partition(date '2026-03-02' + i) from generate_series(0, 3) i`)
+	execute(t, c, `insert into posts (id, subreddit, title, author, url, permalink, is_self, over_18,
+		created_at, observed_at, score, num_comments, state)
+		select 't3_' || i, 'golang', 't', 'a', 'u', 'p', false, false, at, at, i, 0, 'live'
+		from (select i, timestamptz '2026-03-02Z' + i * interval '3 s' as at from generate_series(1, 60000) i) x`)
+	execute(t, c, `insert into post_history (post_id, observed_at, score, num_comments)
+		select id, observed_at, 1, 0 from posts`)
+	execute(t, c, `analyze`)
+	conn, err := pgx.Connect(t.Context(), c.PrimaryDSN.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	far := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
+	for _, name := range []string{"list_observed", "list_observed_back", "list_created", "list_created_back"} {
+		for _, key := range []any{nil, far} {
+			// Explained with the values in the text, as a custom plan sees them.
+			rows, err := conn.Query(t.Context(), "explain (costs off) "+sql.Query("post/"+name),
+				pgx.QueryExecModeSimpleProtocol, nil, nil, nil, nil, nil, nil, key, "t3_1", 51)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan := strings.Join(lines, "\n")
+			if strings.Contains(plan, "->  Sort") || strings.Contains(plan, "Seq Scan on posts ") || !strings.Contains(plan, "Index") {
+				t.Errorf("%s from %v:\n%s", name, key, plan)
+			}
+		}
+	}
+}
