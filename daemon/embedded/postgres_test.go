@@ -315,10 +315,10 @@ func TestAsRootAnUnreachableFolderIsReplaced(t *testing.T) {
 	if strings.HasPrefix(home, dir) {
 		t.Fatalf("the cluster is in %s", home)
 	}
-	exec1(t, p.PrimaryDSN, "CREATE TABLE kept AS SELECT 1 AS n")
+	streams(t, p, "kept")
 	p.mustClose(t)
 	p = startPair(t, dir)
-	if got := ask[int](t, p.ReplicaDSN, "SELECT n FROM kept"); got != 1 {
-		t.Errorf("kept = %d, want 1", got)
+	if got := ask[int](t, p.ReplicaDSN, "SELECT count(*)::int FROM kept"); got != 1000 {
+		t.Errorf("%d rows are kept, want 1000", got)
 	}
 }
