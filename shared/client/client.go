@@ -45,6 +45,7 @@ type Client struct {
 	tokens   wire.TokenPair
 	claims   Claims    // of tokens.Access
 	renewAt  time.Time // when tokens.Access is to be renewed; zero: only when refused
+	ended    bool      // the server has refused the refresh token
 	onTokens func(wire.TokenPair)
 }
 

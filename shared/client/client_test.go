@@ -148,8 +148,11 @@ func TestOneTokenOfEitherKindServes(t *testing.T) {
 		t.Errorf("a refresh token: %v, as %q", err, c.Claims().Name)
 	}
 	srv.ExpireAll()
-	if _, err := c.Stats(t.Context()); pulse.CodeOf(err) != pulse.Unauthenticated {
-		t.Errorf("a dead session: %v", err)
+	for _, call := range []string{"first", "second"} { // each caller hears the reason
+		_, err := c.Stats(t.Context())
+		if pulse.CodeOf(err) != pulse.Unauthenticated || !strings.Contains(err.Error(), "log in again") {
+			t.Errorf("the %s call of a dead session: %v", call, err)
+		}
 	}
 	c.SetToken("rubbish")
 	if _, err := c.Stats(t.Context()); pulse.CodeOf(err) != pulse.Unauthenticated {

@@ -111,7 +111,7 @@ func (c *Client) accept(pair wire.TokenPair) error {
 // install sets the tokens. Of a fresh pair only the lifetime counts, not the
 // times in it, so that a clock that is wrong here does no harm. c.mu is held.
 func (c *Client) install(pair wire.TokenPair, fresh bool) {
-	c.tokens, c.claims, c.renewAt = pair, Claims{}, time.Time{}
+	c.tokens, c.claims, c.renewAt, c.ended = pair, Claims{}, time.Time{}, false
 	if pair.Access == "" {
 		return
 	}
@@ -136,13 +136,15 @@ func (c *Client) install(pair wire.TokenPair, fresh bool) {
 func (c *Client) access(ctx context.Context, refused string) (string, error) {
 	c.mu.Lock()
 	token, due := c.tokens.Access, c.renewAt
-	canRenew := c.tokens.Refresh != ""
+	canRenew, ended := c.tokens.Refresh != "", c.ended
 	c.mu.Unlock()
 	switch {
 	case token != "" && token != refused && (due.IsZero() || c.now().Before(due)):
 		return token, nil
 	case canRenew:
 		return c.renew(ctx, token)
+	case ended:
+		return "", sessionEnded(nil)
 	case token == "":
 		return "", pulse.Errorf(pulse.Unauthenticated, "not logged in")
 	}
@@ -181,7 +183,7 @@ func (c *Client) trade(ctx context.Context, refresh string) (string, error) {
 	switch pulse.CodeOf(err) {
 	case pulse.Unauthenticated, pulse.Forbidden, pulse.Invalid:
 		c.forget(refresh)
-		return "", &pulse.Error{Code: pulse.Unauthenticated, Message: "the session has ended, log in again", Err: err}
+		return "", sessionEnded(err)
 	}
 	if err != nil {
 		return "", err
@@ -203,11 +205,18 @@ func (c *Client) forget(refresh string) {
 		return
 	}
 	c.install(wire.TokenPair{}, false)
+	c.ended = true
 	f := c.onTokens
 	c.mu.Unlock()
 	if f != nil {
 		f(wire.TokenPair{})
 	}
+}
+
+// sessionEnded is what every call says once the server has refused the refresh
+// token, whichever call found out first.
+func sessionEnded(err error) error {
+	return &pulse.Error{Code: pulse.Unauthenticated, Message: "the session has ended, log in again", Err: err}
 }
 
 // isRefresh tells whether a token calls itself a refresh token.
