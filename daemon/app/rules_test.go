@@ -89,11 +89,11 @@ func forbiddenRoom(from, to string) string {
 		return ""
 	}
 	switch {
-	case slices.Contains(stages, from) && target != "score":
-		return "a stage imports shared and score only"
+	case slices.Contains(stages, from) && target != "score" && target != "plan":
+		return "a stage imports shared, score and plan only"
 	case slices.Contains(adapters, from):
 		return "an adapter imports shared only"
-	case from == "score", from == "lifecycle", from == "ops", from == "embedded", from == "redditsim":
+	case from == "score", from == "plan", from == "lifecycle", from == "ops", from == "embedded", from == "redditsim":
 		return "this room stands alone"
 	}
 	return ""

@@ -158,8 +158,9 @@ func SameSubreddit(a, b string) bool { return strings.EqualFold(a, b) }
 // ListingPage is one page of a Reddit listing, in Reddit's order.
 type ListingPage struct {
 	Observations []Observation
-	After        string // continues the listing, "" at its end
-	Skipped      int    // children that could not be read as posts
+	After        string    // continues the listing, "" at its end
+	Skipped      int       // children that could not be read as posts
+	At           time.Time // when Reddit answered, by the better of both clocks
 }
 
 // ServedBy says which database server answered a read.

@@ -58,7 +58,12 @@ type SubredditStatus struct {
 	EffectiveIntervalSeconds *float64
 	PostsPerMinute           *float64
 	LastError                string
-	Gaps                     int64
+	Gaps                     int64 // noticed so far
+	LastGap                  *Gap  // the newest of them
+	// What the scheduler needs to go on after a restart; not shown.
+	CoveredUntil *time.Time // posts made before were seen, or lie in a gap
+	RatePosts    float64    // of the estimate of PostsPerMinute: posts, fading
+	RateMinutes  float64    // and the minutes in which they came, fading
 }
 
 // SubredditChange is an edit; nil fields stay as they are.
