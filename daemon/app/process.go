@@ -35,7 +35,8 @@ func processServices(p *parts) ([]lifecycle.Service, error) {
 	c := p.c.Process
 	stage := process.New(process.Config{
 		BatchSize: c.BatchSize, RetryMin: c.RetryMin, RetryMax: c.RetryMax, PoisonShare: c.PoisonShare,
-		StreamLength: p.c.Feed.StreamLength, Group: p.c.Kafka.Group, Version: telemetry.Version(),
+		DropDeletedText: c.DropDeletedText, StreamLength: p.c.Feed.StreamLength,
+		Group: p.c.Kafka.Group, Version: telemetry.Version(),
 		Rules: score.Rules{MinStep: p.c.Score.MinStep, Noise: p.c.Score.Noise},
 	}, p.cache(), store, kafka, p.log.With("part", "process"), p.reg, time.Now)
 	p.checks["process"] = func(context.Context) error { return stage.Paused() }

@@ -1,7 +1,7 @@
-// Package dump reads observations from archive files, NDJSON in the form of a
-// Kafka value, and has them produced like any others: keyed by post, in the
-// file's order for each post, resumable. It knows neither Kafka nor where the
-// files come from.
+// Package dump reads observations from files of one JSON object a line and has
+// them produced like any others: keyed by post, in the file's order for each
+// post, resumable. A line is a Kafka value or a post as public archives of
+// Reddit keep it. It knows neither Kafka nor where the files come from.
 package dump
 
 import (
@@ -33,8 +33,11 @@ type Progress interface {
 }
 
 const (
-	maxLine   = 1 << 20 // bytes; a longer line is refused
-	maxFaults = 20      // described in a Result; all are counted
+	// Bytes; a longer line is refused. A text of 40,000 characters, all escaped,
+	// stands in an archive up to four times: of a post and of the one that it
+	// repeats, as Markdown and as HTML.
+	maxLine   = 4 << 20
+	maxFaults = 20 // described in a Result; all are counted
 
 	saveInterval   = time.Second
 	reportInterval = 500 * time.Millisecond
@@ -45,19 +48,22 @@ const (
 type Importer struct {
 	producer Producer
 	progress Progress
+	filter   Filter
 	log      *slog.Logger
 	report   func(Status)
 	stdin    io.Reader
 }
 
-// New makes an Importer. progress may be nil: then nothing is resumable.
-// report may be nil; it is called about twice a second and at the end, from
-// one goroutine at a time.
-func New(producer Producer, progress Progress, report func(Status), log *slog.Logger) *Importer {
+// New makes an Importer of what filter takes. progress may be nil: then nothing
+// is resumable. report may be nil; it is called about twice a second and at the
+// end, from one goroutine at a time.
+func New(producer Producer, progress Progress, filter Filter, report func(Status), log *slog.Logger) *Importer {
 	if report == nil {
 		report = func(Status) {}
 	}
-	return &Importer{producer: producer, progress: progress, report: report, log: log, stdin: os.Stdin}
+	return &Importer{
+		producer: producer, progress: progress, filter: filter, report: report, log: log, stdin: os.Stdin,
+	}
 }
 
 // Status is how far an import is.
@@ -65,6 +71,7 @@ type Status struct {
 	Lines    int64   // read, counting those of an earlier run
 	Produced int64   // records acknowledged by this run
 	Refused  int64   // lines that hold no valid observation
+	Skipped  int64   // lines that the filter leaves out
 	Bytes    int64   // read from the file as it lies on the disk
 	Total    int64   // size of the file, 0 if unknown
 	Rate     float64 // records acknowledged a second, since the last report
@@ -76,6 +83,7 @@ type Result struct {
 	Lines       int64   // in the file, blank ones too
 	Produced    int64   // records acknowledged by this run
 	Refused     int64   // lines that hold no valid observation, in the whole file
+	Skipped     int64   // lines that the filter leaves out, in the whole file
 	ResumedFrom int64   // lines that an earlier run had imported
 	FirstFaults []Fault // of the refused lines, at most 20
 }
@@ -91,8 +99,16 @@ func (f Fault) String() string { return fmt.Sprintf("line %d: %s: %s", f.Line, f
 
 // ImportFile imports the file at path; "-" is standard input, which cannot be
 // resumed. An import that was interrupted goes on behind the last line that
-// was acknowledged with everything before it; one that has finished starts
-// from the first line again.
+// was acknowledged with everything before it; one that has finished, or has
+// another filter, starts from the first line again.
+//
+// The readings of one post are produced in the file's order. Across posts the
+// order is the file's, too, but for what is under way at once: a few thousand
+// lines. An archive, which lies in the order of creation, comes in like that.
+//
+// Memory is bounded whatever the file holds. A file packed by zstd with a long
+// window needs the length of that window on top, 2 GiB at most, as far as the
+// file is that long when unpacked.
 //
 // Lines that are no valid observation are refused and the rest goes on. The
 // error says which line was reached: unreadable or cut-off data, a producer
@@ -106,7 +122,7 @@ func (im *Importer) ImportFile(ctx context.Context, path string) (Result, error)
 	if err != nil {
 		return Result{}, fmt.Errorf("import: %w", err)
 	}
-	id, size, err := identify(f, path)
+	id, size, err := identify(f, path, im.filter)
 	if err != nil {
 		f.Close()
 		return Result{}, fmt.Errorf("import %s: %w", path, err)
@@ -143,7 +159,7 @@ func (im *Importer) run(ctx context.Context, in *input, m mark) (Result, error) 
 			return Result{}, err
 		}
 	}
-	p := newPipeline(ctx, im.producer, from)
+	p := newPipeline(ctx, im.producer, newSieve(im.filter), from)
 	finished := make(chan struct{})
 	watched := make(chan int64, 1)
 	go func() { watched <- im.watch(ctx, p, in, m, from, finished) }()

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// What archives of Reddit are packed with: the decoder may need that much
-	// memory for such a file, and no more for any.
+	// What archives of Reddit are packed with (zstd --long=31): the decoder takes
+	// that much address space for such a file, of which memory is used as far as
+	// the unpacked file fills it, and no more for any.
 	maxWindow = 2 << 30
 	// How much of a file goes into its identity.
 	identityBytes = 64 << 10
@@ -70,8 +71,8 @@ func isZstd(head []byte) bool {
 }
 
 // identify gives the name under which the place in a file is kept: the same
-// for the same path, size and beginning.
-func identify(f *os.File, path string) (id string, size int64, err error) {
+// for the same path, size, beginning and filter.
+func identify(f *os.File, path string, filter Filter) (id string, size int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", 0, err
@@ -90,6 +91,9 @@ func identify(f *os.File, path string) (id string, size int64, err error) {
 	fmt.Fprintf(h, "%s\x00%d\x00", abs, info.Size())
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, identityBytes)); err != nil {
 		return "", 0, fmt.Errorf("read: %w", err)
+	}
+	if only := filter.String(); only != "" {
+		fmt.Fprintf(h, "\x00%s", only)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16]), info.Size(), nil
 }

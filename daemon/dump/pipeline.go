@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dev.redditpulse/shared/pulse"
 	"dev.redditpulse/shared/wire"
 )
 
@@ -22,9 +21,10 @@ import (
 // The reader cuts blocks of lines; the decoders check blocks side by side; the
 // sequencer takes them in the file's order and deals the records to the lanes
 // by post; each lane has one batch under way at a time, so that the readings of
-// a post keep their order. All go to one topic: in two, later readings could
-// overtake earlier ones, and velocity would be lost. At most blocksInFlight blocks exist at once; a full
-// pipeline holds the reader up.
+// a post keep their order. Posts of different lanes overtake each other by less
+// than blocksInFlight blocks. All go to one topic: in two, later readings could
+// overtake earlier ones, and velocity would be lost. At most blocksInFlight
+// blocks exist at once; a full pipeline holds the reader up.
 const (
 	blockLines     = 2000
 	blockBytes     = 2 << 20
@@ -37,17 +37,11 @@ const (
 // block is a run of lines and what became of them.
 type block struct {
 	items   []item
+	size    int           // bytes of its lines
 	last    int64         // number of its last line
 	decoded chan struct{} // closed when the decoders are done with items
 	waiting atomic.Int32  // lanes that have not acknowledged their part yet
 	done    bool          // guarded by pipeline.mu
-}
-
-type item struct {
-	line  int64
-	value []byte
-	key   string // the post's id, "" if refused
-	fault Fault  // why it is refused
 }
 
 // part is what one lane has to produce of a block.
@@ -58,6 +52,7 @@ type part struct {
 
 type pipeline struct {
 	producer Producer
+	filter   *sieve
 	from     int64 // lines that need not be produced again
 	ctx      context.Context
 	fail     context.CancelCauseFunc
@@ -72,6 +67,7 @@ type pipeline struct {
 	lines    atomic.Int64 // sequenced
 	produced atomic.Int64
 	refused  atomic.Int64
+	skipped  atomic.Int64
 
 	mu     sync.Mutex // covers the rest
 	flying []*block   // sequenced, in order; the first is not done
@@ -79,9 +75,9 @@ type pipeline struct {
 	faults []Fault
 }
 
-func newPipeline(ctx context.Context, producer Producer, from int64) *pipeline {
+func newPipeline(ctx context.Context, producer Producer, filter *sieve, from int64) *pipeline {
 	p := &pipeline{
-		producer: producer, from: from, seed: maphash.MakeSeed(),
+		producer: producer, filter: filter, from: from, seed: maphash.MakeSeed(),
 		tokens: make(chan struct{}, blocksInFlight), work: make(chan *block, blocksInFlight),
 		ordered: make(chan *block, blocksInFlight), acked: from,
 	}
@@ -139,13 +135,15 @@ func (p *pipeline) read(in *input) error {
 		return err
 	}
 	defer done()
+	expect := blockBytes / 4
 	for {
 		select {
 		case p.tokens <- struct{}{}:
 		case <-p.ctx.Done():
 			return nil
 		}
-		b, err := readBlock(s)
+		b, err := readBlock(s, expect)
+		expect = b.size + b.size/8 // the next one is about as large
 		if b.last > 0 {
 			p.work <- b
 			p.ordered <- b // both hold as many as there are tokens
@@ -160,16 +158,16 @@ func (p *pipeline) read(in *input) error {
 }
 
 // readBlock gives what was read before an error as well; last is 0 if nothing.
-func readBlock(s *splitter) (*block, error) {
+func readBlock(s *splitter, expect int) (*block, error) {
 	b := &block{decoded: make(chan struct{})}
-	buf := make([]byte, 0, blockBytes/4)
+	buf := make([]byte, 0, expect)
 	for n := 0; n < blockLines && len(buf) < blockBytes; n++ {
 		start := len(buf)
 		grown, tooLong, err := s.next(buf)
 		if err != nil {
 			return b, err
 		}
-		buf, b.last = grown, s.line
+		buf, b.size, b.last = grown, len(grown), s.line
 		switch {
 		case tooLong:
 			b.items = append(b.items, item{line: s.line, fault: Fault{
@@ -187,22 +185,10 @@ func (p *pipeline) decode() {
 		now := time.Now()
 		for i := range b.items {
 			if it := &b.items[i]; it.value != nil {
-				it.check(now)
+				it.check(now, p.filter)
 			}
 		}
 		close(b.decoded)
-	}
-}
-
-func (it *item) check(now time.Time) {
-	o, err := wire.DecodeObservation(it.value, now)
-	if err == nil {
-		it.key = o.PostID
-		return
-	}
-	it.fault = Fault{Line: it.line, Field: "value", Reason: err.Error()}
-	if e, ok := errors.AsType[*pulse.Error](err); ok {
-		it.fault.Field, it.fault.Reason = e.Field, e.Message
 	}
 }
 
@@ -231,11 +217,12 @@ func (p *pipeline) deal(b *block) {
 	var parts [lanes][]wire.Record
 	for i := range b.items {
 		it := &b.items[i]
-		if it.key == "" {
+		switch {
+		case it.skipped:
+			p.skipped.Add(1)
+		case it.key == "":
 			p.refuse(it.fault)
-			continue
-		}
-		if it.line > p.from {
+		case it.line > p.from:
 			lane := maphash.String(p.seed, it.key) % lanes
 			parts[lane] = append(parts[lane], wire.Record{Topic: wire.TopicRaw, Key: []byte(it.key), Value: it.value})
 		}
@@ -303,7 +290,7 @@ func (p *pipeline) place() int64 {
 func (p *pipeline) status(in *input, rate float64) Status {
 	lines := p.lines.Load()
 	return Status{
-		Lines: lines, Produced: p.produced.Load(), Refused: p.refused.Load(),
+		Lines: lines, Produced: p.produced.Load(), Refused: p.refused.Load(), Skipped: p.skipped.Load(),
 		Bytes: in.read.Load(), Total: in.size, Rate: rate, Resuming: lines < p.from,
 	}
 }
@@ -312,7 +299,7 @@ func (p *pipeline) result() Result {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Result{
-		Lines: p.lines.Load(), Produced: p.produced.Load(), Refused: p.refused.Load(),
-		ResumedFrom: p.from, FirstFaults: p.faults,
+		Lines: p.lines.Load(), Produced: p.produced.Load(),
+		Refused: p.refused.Load(), Skipped: p.skipped.Load(), ResumedFrom: p.from, FirstFaults: p.faults,
 	}
 }

@@ -47,7 +47,7 @@ func FuzzSplitter(f *testing.F) {
 	})
 }
 
-func TestALineMayHaveAMegabyteAndNoMore(t *testing.T) {
+func TestALineMayBeSoLongAndNoLonger(t *testing.T) {
 	t.Parallel()
 	s := newSplitter(strings.NewReader(
 		strings.Repeat("a", maxLine)+"\r\n"+strings.Repeat("b", maxLine+1)+"\nc\n"+strings.Repeat("d", 5*maxLine)), "plain")
@@ -71,7 +71,7 @@ func BenchmarkImport(b *testing.B) {
 	for name, data := range map[string][]byte{"plain": []byte(text), "zstd": zstded(text), "gzip": gzipped(text)} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			im := New(void{}, nil, nil, slog.New(slog.DiscardHandler))
+			im := New(void{}, nil, Filter{}, nil, slog.New(slog.DiscardHandler))
 			for b.Loop() {
 				if res, err := im.Import(b.Context(), bytes.NewReader(data)); err != nil || res.Produced != 50_000 {
 					b.Fatal(res, err)

@@ -51,6 +51,7 @@ func TestEveryRecordedPostArrivesUnchanged(t *testing.T) {
 	sim := start(t, home, nil, "sim", "--listen", "127.0.0.1:0", "--replay", dir, "--requests-per-window", "1000000")
 	url := sim.says(t, `answers at (http://\S+)`)
 	s := up(t, home, []string{
+		"PULSE_PROCESS_DROP_DELETED_TEXT=false", // every field is compared
 		"PULSE_REDDIT_BASE_URL=" + url, "PULSE_REDDIT_TOKEN_URL=" + url + "/api/v1/access_token",
 		"PULSE_REDDIT_CLIENT_ID=replay", "PULSE_REDDIT_CLIENT_SECRET=replay",
 		"PULSE_REDDIT_USER_AGENT=linux:dev.redditpulse.e2e:v1 (by /u/pulse_simulator)",

@@ -88,6 +88,9 @@ func (p *Processor) decode(records []wire.Record) (good []source, letters []wire
 			letters = append(letters, p.letter(r, stepDecode, err))
 			continue
 		}
+		if p.c.DropDeletedText && o.State == pulse.Deleted {
+			dropText(&o)
+		}
 		good = append(good, source{o, r})
 	}
 	return good, letters

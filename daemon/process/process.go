@@ -56,14 +56,15 @@ type Producer interface {
 
 // Config is the stage's settings.
 type Config struct {
-	BatchSize    int
-	RetryMin     time.Duration
-	RetryMax     time.Duration
-	PoisonShare  float64 // of a batch: above it the partition halts
-	StreamLength int     // posts that the feed keeps
-	Group        string  // named in dead letters
-	Version      string  // of the build, named in dead letters
-	Rules        score.Rules
+	BatchSize       int
+	RetryMin        time.Duration
+	RetryMax        time.Duration
+	PoisonShare     float64 // of a batch: above it the partition halts
+	DropDeletedText bool    // of a post that its author deleted, keep the figures only
+	StreamLength    int     // posts that the feed keeps
+	Group           string  // named in dead letters
+	Version         string  // of the build, named in dead letters
+	Rules           score.Rules
 }
 
 // Processor processes partitions; each in a goroutine of its own.

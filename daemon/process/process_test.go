@@ -15,12 +15,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"dev.redditpulse/daemon/pgtest"
 	"dev.redditpulse/daemon/score"
 	"dev.redditpulse/shared/pulse"
 	"dev.redditpulse/shared/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
@@ -35,6 +36,7 @@ type world struct {
 	history   map[string]int
 	readings  map[string]pulse.Reading
 	announced []string
+	bodies    []string // of what was announced
 	dead      []wire.Record
 	fail      func(act string) error
 	drained   chan struct{} // closed when everything is committed
@@ -105,6 +107,7 @@ func (w *world) Announce(_ context.Context, posts [][]byte, _ int) error {
 			return err
 		}
 		w.announced = append(w.announced, p.PostID)
+		w.bodies = append(w.bodies, string(body))
 	}
 	return nil
 }

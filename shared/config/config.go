@@ -51,11 +51,17 @@ type Reddit struct {
 	Timeout           time.Duration `koanf:"timeout"`
 }
 
-// Scheduler is how subreddits are polled.
+// Scheduler is how subreddits are polled and posts read again.
 type Scheduler struct {
-	ConfigPoll time.Duration `koanf:"config_poll"`
-	MaxPages   int           `koanf:"max_pages"`
-	Workers    int           `koanf:"workers"`
+	ConfigPoll     time.Duration `koanf:"config_poll"`
+	MaxPages       int           `koanf:"max_pages"`
+	Workers        int           `koanf:"workers"`
+	Backfill       time.Duration `koanf:"backfill"`
+	Sweep          time.Duration `koanf:"sweep"` // 0: never
+	SweepDepth     time.Duration `koanf:"sweep_depth"`
+	RefreshUntil   time.Duration `koanf:"refresh_until"`
+	MaxLive        int           `koanf:"max_live"`
+	DiscoveryShare float64       `koanf:"discovery_share"`
 }
 
 // Kafka is the brokers, the topics and the consumer group.
@@ -97,10 +103,11 @@ type Postgres struct {
 
 // Process is the stage between Kafka and the database.
 type Process struct {
-	BatchSize   int           `koanf:"batch_size"`
-	RetryMin    time.Duration `koanf:"retry_min"`
-	RetryMax    time.Duration `koanf:"retry_max"`
-	PoisonShare float64       `koanf:"poison_share"`
+	BatchSize       int           `koanf:"batch_size"`
+	RetryMin        time.Duration `koanf:"retry_min"`
+	RetryMax        time.Duration `koanf:"retry_max"`
+	PoisonShare     float64       `koanf:"poison_share"`
+	DropDeletedText bool          `koanf:"drop_deleted_text"`
 }
 
 // Score is what counts as movement.
@@ -160,7 +167,11 @@ func Default() Config {
 			BaseURL: "https://oauth.reddit.com", TokenURL: "https://www.reddit.com/api/v1/access_token",
 			RequestsPerMinute: 90, Timeout: 16 * time.Second,
 		},
-		Scheduler: Scheduler{ConfigPoll: time.Minute, MaxPages: 10, Workers: 4},
+		Scheduler: Scheduler{
+			ConfigPoll: time.Minute, MaxPages: 10, Workers: 4, Backfill: 24 * time.Hour,
+			Sweep: time.Hour, SweepDepth: 4 * time.Hour, RefreshUntil: 24 * time.Hour,
+			MaxLive: 200_000, DiscoveryShare: 0.8,
+		},
 		Kafka: Kafka{
 			Brokers: []string{"127.0.0.1:9092"}, Partitions: 3, ReplicationFactor: 3,
 			MinInsyncReplicas: 2, Retention: 7 * 24 * time.Hour, DeadRetention: 30 * 24 * time.Hour,
@@ -175,6 +186,7 @@ func Default() Config {
 		Postgres: Postgres{MaxConns: 8, StatementTimeout: 15 * time.Second, MaxReplicaLag: 2 * time.Second},
 		Process: Process{
 			BatchSize: 500, RetryMin: 100 * time.Millisecond, RetryMax: 5 * time.Second, PoisonShare: 0.2,
+			DropDeletedText: true,
 		},
 		Score: Score{MinStep: 30 * time.Second, Noise: 6},
 		Store: Store{PartitionsAhead: 7},

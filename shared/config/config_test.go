@@ -66,6 +66,9 @@ func TestFaultsNameTheSettingAndTheFix(t *testing.T) {
 		{"table for a value", "[api.listen]\nx = 1", "api.listen.x: unknown setting"},
 		{"duration without unit", "[feed]\nheartbeat = 15", "feed.heartbeat: 15: want a duration with its unit"},
 		{"out of range", "[kafka]\npartitions = 0", "kafka.partitions: 0, want 1 to 64"},
+		{"neither never nor in range", "[scheduler]\nsweep = \"9m\"", "scheduler.sweep: 9m0s, want 10m0s to 24h0m0s"},
+		{"not a share", "[scheduler]\ndiscovery_share = 0", "scheduler.discovery_share: 0, want 0.1 to 1"},
+		{"neither true nor false", "[process]\ndrop_deleted_text = 1", "process.drop_deleted_text: want true or false"},
 		{"not an address", "[api]\nlisten = \"8080\"", `api.listen: "8080", want host:port`},
 		{"not a URL", "[reddit]\nbase_url = \"reddit\"", `reddit.base_url: "reddit", want an http or https URL`},
 		{"not TOML", "[api", "read configuration"},
@@ -80,6 +83,20 @@ func TestFaultsNameTheSettingAndTheFix(t *testing.T) {
 				t.Errorf("got %v, want %q in it", err, c.want)
 			}
 		})
+	}
+}
+
+func TestWhatMayBeOffIsOffAtNought(t *testing.T) {
+	t.Parallel()
+	l, err := config.Load(config.Source{
+		File: write(t, "[scheduler]\nbackfill = \"0s\"\nsweep = \"0s\"\n"),
+		Env:  []string{"PULSE_PROCESS_DROP_DELETED_TEXT=false"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Scheduler.Backfill != 0 || l.Scheduler.Sweep != 0 || l.Process.DropDeletedText {
+		t.Errorf("got %+v and %+v, want all off", l.Scheduler, l.Process)
 	}
 }
 

@@ -22,6 +22,14 @@ func (c *Config) Validate() error {
 	within(&v, "scheduler.config_poll", c.Scheduler.ConfigPoll, time.Second, time.Hour)
 	within(&v, "scheduler.max_pages", c.Scheduler.MaxPages, 1, 10)
 	within(&v, "scheduler.workers", c.Scheduler.Workers, 1, 64)
+	within(&v, "scheduler.backfill", c.Scheduler.Backfill, 0, 30*24*time.Hour)
+	if c.Scheduler.Sweep != 0 {
+		within(&v, "scheduler.sweep", c.Scheduler.Sweep, 10*time.Minute, 24*time.Hour)
+	}
+	within(&v, "scheduler.sweep_depth", c.Scheduler.SweepDepth, 10*time.Minute, 24*time.Hour)
+	within(&v, "scheduler.refresh_until", c.Scheduler.RefreshUntil, time.Hour, 7*24*time.Hour)
+	within(&v, "scheduler.max_live", c.Scheduler.MaxLive, 1_000, 5_000_000)
+	within(&v, "scheduler.discovery_share", c.Scheduler.DiscoveryShare, 0.1, 1)
 
 	if len(c.Kafka.Brokers) == 0 {
 		v.fail("kafka.brokers", "empty, want host:port of at least one broker")
