@@ -1,10 +1,8 @@
 package redditsim
 
 import (
-	"compress/gzip"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -28,52 +26,39 @@ var (
 	unauthorized = jsonAnswer(401, `{"message": "Unauthorized", "error": 401}`)
 	notFound     = jsonAnswer(404, `{"message": "Not Found", "error": 404}`)
 	tooMany      = jsonAnswer(429, `{"message": "Too Many Requests", "error": 429}`)
+	internal     = jsonAnswer(500, `{"message": "Internal Server Error", "error": 500}`)
 	uriTooLong   = recorded{
 		status: 414,
 		header: [][2]string{{"Content-Type", "text/plain; charset=UTF-8"}, {"Retry-After", "0"}},
 		body:   []byte("Error: URI Too Long"),
 	}
-	blocked = recorded{
-		status: 429,
-		header: [][2]string{{"Content-Type", "text/html; charset=UTF-8"}},
+	blocked   = htmlAnswer(429, "Requests without a User-Agent of their own are not answered here.")
+	forbidden = htmlAnswer(403, "Requests from this network are not answered here.")
+)
+
+// htmlAnswer is the page for those who are not let in at all.
+func htmlAnswer(status int, why string) recorded {
+	return recorded{
+		status: status, header: [][2]string{{"Content-Type", "text/html; charset=UTF-8"}},
 		body: []byte(`<!doctype html>
 <html>
   <head><title>Blocked</title></head>
   <body>
     <h1>whoa there, pardner!</h1>
-    <p>Requests without a User-Agent of their own are not answered here.</p>
+    <p>` + why + `</p>
   </body>
 </html>
 `),
 	}
-)
+}
 
-// write sends the answer, compressed for those who can read that, as Reddit
-// does.
-func (a recorded) write(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
+// reply is the answer with headers of its own, to which more may be added.
+func (a recorded) reply() reply {
+	h := make(http.Header, 8)
 	for _, kv := range a.header {
 		h.Set(kv[0], kv[1])
 	}
-	if _, typed := h["Content-Type"]; !typed {
-		h["Content-Type"] = nil // else a guess would be sent
-	}
-	const worth = 1 << 10
-	if len(a.body) < worth || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Length", strconv.Itoa(len(a.body)))
-		w.WriteHeader(a.status)
-		_, _ = w.Write(a.body)
-		return
-	}
-	h.Set("Content-Encoding", "gzip")
-	h.Set("Vary", "Accept-Encoding")
-	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead {
-		return
-	}
-	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	_, _ = z.Write(a.body)
-	z.Close()
+	return reply{status: a.status, header: h, body: a.body}
 }
 
 // standing is how a community stands with those who ask for it.

@@ -10,15 +10,18 @@ import (
 // community is one synthetic community. It never changes.
 type community struct {
 	entry
-	key    uint64 // what all its posts follow from
-	code   uint32 // its bits in ids
-	speed  float64
-	bucket int64 // length of a bucket in milliseconds
+	grammar  *grammar
+	fullname string // "t5_…"
+	key      uint64 // what all its posts follow from
+	code     uint32 // its bits in ids
+	speed    float64
+	bucket   int64 // length of a bucket in milliseconds; 0 where nobody ever posts
+	odd      *Oddities
 }
 
-// births are the posts made in bucket n, as Unix milliseconds, all different,
-// oldest first.
-func (c *community) births(n int64) []int64 {
+// made are the moments in bucket n at which posts were made, as Unix
+// milliseconds, all different, oldest first.
+func (c *community) made(n int64) []int64 {
 	rng := rand.New(rand.NewPCG(c.key, uint64(n)))
 	start := n * c.bucket
 	// Busier in the evening than in the morning, and never even: the variance of
@@ -50,71 +53,87 @@ func poisson(rng *rand.Rand, mean float64) int {
 	return n
 }
 
-// walk goes back through the posts that a community's listing has at a moment.
-type walk struct {
-	c       *community
-	now     time.Time
-	at      int64 // of the post it stands at
-	more    bool  // it stands at a post
-	next    int64 // bucket to read when pending is empty
-	pending []int64
-	empty   int // buckets without a post, in a row
-}
+// Salts of the draws that decide what becomes of a post.
+const (
+	saltFate = iota + 1
+	saltFateAfter
+	saltHeld
+	saltApproved
+	saltLag
+	saltDisorder
+	saltSticky
+)
 
-func (c *community) walk(now time.Time) *walk {
-	w := &walk{c: c, now: now, next: now.UnixMilli() / c.bucket, more: true}
-	w.step()
-	return w
-}
-
-// step goes on to the next older post.
-func (w *walk) step() {
-	for w.more {
-		if n := len(w.pending); n > 0 {
-			w.at = w.pending[n-1]
-			w.pending = w.pending[:n-1]
-			if w.at <= w.now.UnixMilli() && !w.c.fate(w.at).gone(w.now) {
-				return
-			}
-			continue
-		}
-		w.pending = w.c.births(w.next)
-		w.next--
-		if len(w.pending) > 0 {
-			w.empty = 0
-		} else if w.empty++; w.empty > maxEmpty {
-			w.more = false
-		}
-	}
-}
-
-// fate is what becomes of a post in the end.
-type fate struct {
-	category string // Reddit's word; "" stays
-	at       int64  // Unix milliseconds
-}
-
-// gone tells whether the post has left the listing.
-func (f fate) gone(now time.Time) bool { return f.category != "" && f.at <= now.UnixMilli() }
-
-// fate says whether and when the post made at that moment is taken away: a few
-// in a hundred are, most of them soon.
-func (c *community) fate(at int64) fate {
+// birth is what becomes of the post made at a moment. No listing of its chunk
+// may be left: its place stays before end.
+func (c *community) birth(at, end int64) birth {
 	key := mix(c.key ^ uint64(at)*0x9e3779b97f4a7c15)
-	var f fate
-	switch luck := fraction(key, 1); {
-	case luck < 0.010:
-		f.category = "moderator"
-	case luck < 0.016:
-		f.category = "reddit"
-	case luck < 0.020:
-		f.category = "automod_filtered"
-	case luck < 0.030:
-		f.category = "deleted"
-	default:
-		return f
+	b := birth{c: c, at: at, place: at, seen: at, taken: never, gone: never}
+	b.seen += c.lag(fraction(key, saltLag))
+	if luck := fraction(key, saltDisorder); luck < 0.05 {
+		b.place = min(at+c.millis(luck/0.05*float64(c.odd.Disorder.Milliseconds())), end-1)
 	}
-	hours := -2 * math.Log(1-fraction(key, 2))
-	f.at = at + int64(hours*3_600_000/c.speed)
-	return f
+	b.sticky = fraction(key, saltSticky) < 0.002
+	c.end(&b, key)
+	if luck := fraction(key, saltHeld); luck < c.odd.Held {
+		b.held = true
+		if luck < c.odd.Held/5 {
+			b.fate, b.seen, b.taken = "automod_filtered", never, at
+		} else {
+			b.seen = max(b.seen, at+c.approval(fraction(key, saltApproved)))
+		}
+	}
+	return b
+}
+
+// end draws whether and when the post is taken away: a few in a hundred are,
+// most of them soon.
+func (c *community) end(b *birth, key uint64) {
+	after := -math.Log(1 - fraction(key, saltFateAfter))
+	luck := fraction(key, saltFate)
+	if luck >= c.odd.Removed {
+		if luck < c.odd.Removed+c.odd.Gone {
+			b.gone = b.at + c.millis(min(6*after, 24)*hour)
+			b.fate = "gone"
+		}
+		return
+	}
+	b.taken = b.at + c.millis(2*after*hour)
+	switch luck /= c.odd.Removed; {
+	case luck < 0.33:
+		b.fate = "moderator"
+	case luck < 0.53:
+		b.fate = "reddit"
+	case luck < 0.67:
+		b.fate = "automod_filtered"
+	default:
+		b.fate = deleted
+	}
+}
+
+const hour = 3_600_000 // milliseconds
+
+// lag is the milliseconds until listings have a new post: a few seconds for
+// most, the whole of the bound for the slowest.
+func (c *community) lag(luck float64) int64 {
+	most := float64(c.odd.Lag.Milliseconds())
+	if luck < 0.05 {
+		return c.millis(most * luck / 0.05)
+	}
+	return c.millis(min(most, most*0.04*-math.Log(1-(luck-0.05)/0.95)))
+}
+
+// approval is the milliseconds for which a post is held back: 8 minutes in the
+// median, 3 hours at most.
+func (c *community) approval(luck float64) int64 {
+	odds := (luck + 0.001) / (1.001 - luck)
+	return c.millis(min(8.0/60*math.Pow(odds, 0.6), 3) * hour)
+}
+
+// millis is a time in life as time on the clock.
+func (c *community) millis(ms float64) int64 { return int64(ms / c.speed) }
+
+// age is the age in minutes of a post's own, faster or slower, life.
+func (c *community) age(at int64, now time.Time) float64 {
+	return float64(now.UnixMilli()-at) / 60_000 * c.speed
 }

@@ -3,7 +3,8 @@ package redditsim
 import (
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,9 +35,25 @@ func Catalogue() map[string]string {
 	return found
 }
 
-// Answer makes the answer to a request for a listing, without HTTP around it.
+// Answer gives the size of the answer to a request for a listing, without token
+// and HTTP around it.
 func (s *Server) Answer(r *http.Request) int {
-	rec := httptest.NewRecorder()
-	s.route(rec, r, s.now())
-	return rec.Body.Len()
+	return len(s.route(r, s.now(), nil).body)
+}
+
+// ParseFaults gives the tests the reader of injected faults.
+func ParseFaults(body []byte) ([]Fault, error) { return parseFaults(body) }
+
+// Visible tells whether a listing should have the post at a moment.
+func (t Truth) Visible(at time.Time) bool {
+	return !t.VisibleFrom.IsZero() && !at.Before(t.VisibleFrom) && (t.GoneAt.IsZero() || at.Before(t.GoneAt))
+}
+
+// MadeAt is when the post of a synthetic world was made.
+func MadeAt(id string) time.Time {
+	n, err := strconv.ParseUint(strings.TrimPrefix(id, "t3_"), 36, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(n>>codeBits) + founded)
 }

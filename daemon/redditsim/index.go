@@ -40,7 +40,7 @@ type recording struct {
 var keptHeaders = []string{"Content-Type", "Location", "Retry-After", "WWW-Authenticate"}
 
 // errorHeaders are replayed with errors only: other answers tell of our window.
-var errorHeaders = []string{"X-Ratelimit-Used", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"}
+var errorHeaders = windowHeaders[:]
 
 // openTape reads a replay folder whole into memory.
 func openTape(dir string, log *slog.Logger) (*tape, error) {
@@ -183,6 +183,8 @@ func (t *tape) collect(file string, date time.Time, body []byte) {
 				Name       string   `json:"name"`
 				Subreddit  string   `json:"subreddit"`
 				CreatedUTC *float64 `json:"created_utc"`
+				Score      any      `json:"score"` // figures and flags of an odd type count as none
+				Stickied   any      `json:"stickied"`
 			} `json:"data"`
 		}
 		err := json.Unmarshal(raw, &thing)
@@ -191,9 +193,10 @@ func (t *tape) collect(file string, date time.Time, body []byte) {
 			t.log.Warn("recorded post left out", "file", file, "name", d.Name, "err", err)
 			continue
 		}
-		t.add(&take{
-			id: d.Name, subreddit: d.Subreddit, created: *d.CreatedUTC, raw: raw, date: date, file: file,
-		})
+		p := &take{id: d.Name, community: d.Subreddit, created: *d.CreatedUTC, raw: raw, date: date, file: file}
+		p.score, _ = d.Score.(float64)
+		p.sticky, _ = d.Stickied.(bool)
+		t.add(p)
 	}
 }
 

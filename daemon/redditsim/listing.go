@@ -1,7 +1,6 @@
 package redditsim
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -14,36 +13,70 @@ import (
 // than the rule.
 var validName = regexp.MustCompile(`(?i)^(?:[a-z0-9][a-z0-9_]{1,20}|u_[a-z0-9_-]{3,20}|reddit\.com)$`)
 
-// serveNew answers /r/NAME/new, where NAME may be many joined by "+".
-func (s *Server) serveNew(w http.ResponseWriter, r *http.Request, joined string, now time.Time) {
-	var names []string
+// source is a listing: it gives its items in their order until give returns
+// false.
+type source func(give func(item) bool)
+
+// serveListing answers /r/NAME/SORT, where NAME may be many joined by "+".
+func (s *Server) serveListing(r *http.Request, sort, joined string, at time.Time, hit *hits) reply {
+	names, refusal := s.readable(joined, hit)
+	if refusal != nil {
+		return refusal.reply()
+	}
+	query := r.URL.Query()
+	list := func(give func(item) bool) { s.world.newest(names, at, give) }
+	if hit.has("empty_listing") {
+		return s.listing(r, page{}, at)
+	}
+	var pinned []item
+	if sort != "new" {
+		var ranked []item
+		ranked, pinned = s.rank(sort, names, query.Get("t"), at)
+		list = sourceOf(ranked)
+	}
+	p := pageOf(list, query)
+	if query.Get("after") == "" && query.Get("before") == "" {
+		p.items = append(pinned, p.items...) // on top of the limit
+	}
+	return s.listing(r, p, at)
+}
+
+// readable are the communities to read, or the answer for those who may not
+// read them.
+func (s *Server) readable(joined string, hit *hits) (names []string, refusal *recorded) {
 	many := strings.Contains(joined, "+")
 	for name := range strings.SplitSeq(joined, "+") {
 		if !validName.MatchString(name) {
 			if many {
 				continue
 			}
-			notFound.write(w, r)
-			return
+			return nil, &notFound
 		}
-		switch state := s.world.community(name); {
+		switch state := s.standing(name, hit); {
 		case state == open:
 			names = append(names, name)
 		case !many && state == missing:
-			toSearch(name).write(w, r)
-			return
+			search := toSearch(name)
+			return nil, &search
 		case !many || state == private:
 			// One private community closes a whole joined page; banned, missing,
 			// gated and quarantined ones are only left out of it.
-			s.world.refusal(state).write(w, r)
-			return
+			closed := s.world.refusal(state)
+			return nil, &closed
 		}
 	}
 	if len(names) == 0 {
-		notFound.write(w, r)
-		return
+		return nil, &notFound
 	}
-	s.writeListing(w, r, s.page(names, r.URL.Query(), now), now)
+	return names, nil
+}
+
+// standing is how a community stands; a fault may have changed that.
+func (s *Server) standing(name string, hit *hits) standing {
+	if state, changed := hit.standing(name); changed {
+		return state
+	}
+	return s.world.community(name)
 }
 
 // page is one page of a listing.
@@ -52,25 +85,25 @@ type page struct {
 	after, before string // "" is null
 }
 
-// page reads the newest posts as asked for by limit, after, before and count.
-// An anchor that is not in the listing gives an empty page.
-func (s *Server) page(names []string, query url.Values, now time.Time) page {
+// pageOf reads what is asked for by limit, after, before and count. An anchor
+// that is not in the listing gives an empty page.
+func pageOf(list source, query url.Values) page {
 	limit := pageLimit(query.Get("limit"))
 	after, before := query.Get("after"), query.Get("before")
 	if before != "" && after == "" {
-		return s.pageBefore(names, before, limit, counted(query), now)
+		return pageBefore(list, before, limit, counted(query))
 	}
-	var p page
+	p := page{items: make([]item, 0, limit)}
 	seen, found := 0, after == ""
-	s.world.newest(names, now, func(it item) bool {
+	list(func(it item) bool {
 		if seen++; seen > depth {
 			return false
 		}
 		switch {
 		case !found:
-			found = it.fullName() == after
+			found = named(it, after)
 		case len(p.items) == limit:
-			p.after = p.items[limit-1].fullName() // there is more
+			p.after = nameOf(p.items[limit-1]) // there is more
 			return false
 		default:
 			p.items = append(p.items, it)
@@ -78,19 +111,19 @@ func (s *Server) page(names []string, query url.Values, now time.Time) page {
 		return true
 	})
 	if len(p.items) > 0 && after != "" && counted(query) {
-		p.before = p.items[0].fullName()
+		p.before = nameOf(p.items[0])
 	}
 	return p
 }
 
 // pageBefore is the page just newer than the anchor: those nearest to it, newest
 // first.
-func (s *Server) pageBefore(names []string, anchor string, limit int, counted bool, now time.Time) page {
+func pageBefore(list source, anchor string, limit int, counted bool) page {
 	var newer []item
 	seen, found := 0, false
-	s.world.newest(names, now, func(it item) bool {
+	list(func(it item) bool {
 		seen++
-		if found = it.fullName() == anchor; found || seen > depth {
+		if found = named(it, anchor); found || seen > depth {
 			return false
 		}
 		newer = append(newer, it)
@@ -102,12 +135,21 @@ func (s *Server) pageBefore(names []string, anchor string, limit int, counted bo
 	more := len(newer) > limit
 	p := page{items: newer[max(0, len(newer)-limit):]}
 	if len(p.items) == limit {
-		p.after = p.items[limit-1].fullName()
+		p.after = nameOf(p.items[limit-1])
 	}
 	if more && counted {
-		p.before = p.items[0].fullName()
+		p.before = nameOf(p.items[0])
 	}
 	return p
+}
+
+// longestName is more than any full name has in bytes.
+const longestName = 24
+
+func nameOf(it item) string { return string(it.appendName(make([]byte, 0, longestName))) }
+
+func named(it item, name string) bool {
+	return string(it.appendName(make([]byte, 0, longestName))) == name
 }
 
 // counted tells whether the client says how many items it has seen already;
@@ -127,37 +169,63 @@ func pageLimit(s string) int {
 
 // serveInfo answers /api/info?id=…: the posts that there are, in the order in
 // which they were asked for.
-func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request, now time.Time) {
-	var p page
-	for i, id := range strings.Split(r.URL.Query().Get("id"), ",") {
-		if i == pageMost {
-			break
-		}
-		if it := s.world.post(id, now); it != nil {
-			p.items = append(p.items, it)
-		}
-	}
-	s.writeListing(w, r, p, now)
+func (s *Server) serveInfo(r *http.Request, at time.Time, hit *hits) reply {
+	return s.listing(r, s.byName(r.URL.Query().Get("id"), at, hit), at)
 }
 
-func (s *Server) writeListing(w http.ResponseWriter, r *http.Request, p page, now time.Time) {
+// serveByID answers /by_id/…, which says no where /api/info has nothing to say.
+func (s *Server) serveByID(r *http.Request, ids string, at time.Time, hit *hits) reply {
+	p := s.byName(ids, at, hit)
+	if len(p.items) == 0 {
+		return notFound.reply()
+	}
+	return s.listing(r, p, at)
+}
+
+func (s *Server) byName(ids string, at time.Time, hit *hits) page {
+	p := page{items: make([]item, 0, pageMost)}
+	if hit.has("empty_listing") {
+		return p
+	}
+	n := 0
+	for id := range strings.SplitSeq(ids, ",") {
+		if n++; n > pageMost {
+			break
+		}
+		it := s.world.post(id, at)
+		if it == nil {
+			continue
+		}
+		// What stands in a community that was closed is not there for others.
+		if state, changed := hit.standing(it.subreddit()); changed && state != open {
+			continue
+		}
+		p.items = append(p.items, it)
+	}
+	return p
+}
+
+// postBytes is what most posts have at most as JSON.
+const postBytes = 1_600
+
+func (s *Server) listing(r *http.Request, p page, at time.Time) reply {
 	raw := r.URL.Query().Get("raw_json") == "1"
-	var b bytes.Buffer
-	b.WriteString(`{"kind": "Listing", "data": {"after": `)
-	b.WriteString(nullable(p.after))
-	b.WriteString(`, "dist": `)
-	b.WriteString(strconv.Itoa(len(p.items)))
-	b.WriteString(`, "modhash": null, "geo_filter": "", "children": [`)
+	w := newPen(512 + postBytes*len(p.items))
+	w.add(`{"kind": "Listing", "data": {"after": `)
+	w.add(nullable(p.after))
+	w.add(`, "dist": `)
+	w.add(strconv.Itoa(len(p.items)))
+	w.add(`, "modhash": null, "geo_filter": "", "children": [`)
 	for i, it := range p.items {
 		if i > 0 {
-			b.WriteString(", ")
+			w.add(", ")
 		}
-		b.Write(it.json(now, raw))
+		it.appendJSON(w, at, raw)
 	}
-	b.WriteString(`], "before": `)
-	b.WriteString(nullable(p.before))
-	b.WriteString(`}}`)
-	recorded{status: 200, header: [][2]string{{"Content-Type", jsonType}}, body: b.Bytes()}.write(w, r)
+	w.add(`], "before": `)
+	w.add(nullable(p.before))
+	w.add(`}}`)
+	return recorded{status: 200, header: [][2]string{{"Content-Type", jsonType}}, body: w.out}.reply()
 }
 
 // nullable writes a full name, which needs no escapes, or null.

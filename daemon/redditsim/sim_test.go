@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -20,24 +21,42 @@ import (
 // noon is when the tests live; a fixed moment makes every answer repeatable.
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-// site is a simulated Reddit behind a real listener.
+// site is a simulated Reddit as a client meets it.
 type site struct {
-	t     *testing.T
-	sim   *redditsim.Server
-	url   string
-	token string
+	t         *testing.T
+	sim       *redditsim.Server
+	transport http.RoundTripper
+	url       string
+	token     string
 }
 
-func newSite(t *testing.T, c redditsim.Config, now time.Time) *site {
+func newSim(t testing.TB, c redditsim.Config) *redditsim.Server {
 	t.Helper()
 	sim, err := redditsim.New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sim
+}
+
+// newSite is a Reddit behind a real listener.
+func newSite(t *testing.T, c redditsim.Config, now time.Time) *site {
+	t.Helper()
 	if !now.IsZero() {
-		sim.SetClock(func() time.Time { return now })
+		c.Now = func() time.Time { return now }
 	}
-	return siteOf(t, sim)
+	return siteOf(t, newSim(t, c))
+}
+
+// inside is a Reddit without a listener, whose clock the test sets.
+func inside(t *testing.T, c redditsim.Config) (s *site, now *time.Time) {
+	t.Helper()
+	at := noon
+	c.Now = func() time.Time { return at }
+	sim := newSim(t, c)
+	s = &site{t: t, sim: sim, transport: sim.RoundTripper(), url: "http://reddit.test"}
+	s.token = s.login()
+	return s, &at
 }
 
 // siteOf puts a server behind a listener of its own.
@@ -45,7 +64,7 @@ func siteOf(t *testing.T, sim *redditsim.Server) *site {
 	t.Helper()
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
-	s := &site{t: t, sim: sim, url: server.URL}
+	s := &site{t: t, sim: sim, transport: plain, url: server.URL}
 	s.token = s.login()
 	return s
 }
@@ -66,7 +85,7 @@ func (s *site) do(method, path, body string, header map[string]string) (*http.Re
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}
-	resp, err := plain.RoundTrip(req)
+	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -205,7 +224,11 @@ func TestRefusalsAreThoseOfReddit(t *testing.T) {
 			`WWW-Authenticate: Bearer realm="reddit", error="invalid_token"`},
 		{"no agent", "/r/golang/new", map[string]string{"User-Agent": ""}, 429, "whoa there, pardner!"},
 		{"Go's agent", "/r/golang/new", map[string]string{"User-Agent": "Go-http-client/1.1"}, 429, "<title>Blocked"},
-		{"long address", "/r/golang/new?x=" + strings.Repeat("y", 9000), nil, 414, "Error: URI Too Long"},
+		{"long address", "/r/golang/new?x=" + strings.Repeat("y", 8080), nil, 400, `{"message": "Bad Request", "error": 400}`},
+		{"address not read", "/r/golang/new?x=" + strings.Repeat("y", 10_031), nil, 414, "Error: URI Too Long"},
+		{"usual address", "/api/info?id=" + strings.Repeat("t3_x,", 270), nil, 200, `"Listing"`},
+		{"none left by id", "/by_id/t3_x,t3_y", nil, 404, `{"message": "Not Found", "error": 404}`},
+		{"private, ranked", "/r/private_club/hot", nil, 403, `"reason": "private"`},
 	} {
 		header := map[string]string{"Authorization": "bearer " + s.token}
 		maps.Copy(header, c.header)
@@ -280,7 +303,14 @@ func TestTokenEndsAfterADay(t *testing.T) {
 func TestBadConfigIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []redditsim.Config{
-		{Speed: -1}, {Speed: 1e9}, {RequestsPerWindow: -1}, {Replay: t.TempDir()}, {Replay: "/no/such/dir"},
+		{Speed: -1}, {Speed: 1e9}, {Speed: math.NaN()}, {RequestsPerWindow: -1}, {Replay: t.TempDir()}, {Replay: "/no/such/dir"},
+		{ClockSpeed: -1}, {ClockSpeed: 1e6}, {Rates: map[string]float64{"go lang": 1}}, {Rates: map[string]float64{"golang": -1}},
+		{Rates: map[string]float64{"golang": 1e9}}, {Rates: map[string]float64{"golang": math.NaN()}},
+		{Rates: map[string]float64{"golang": 1, "Golang": 2}}, {Rates: map[string]float64{"golang": 1}, Replay: "x"},
+		{Oddities: redditsim.Oddities{Held: 1.1}}, {Oddities: redditsim.Oddities{Lag: 2 * time.Hour}},
+		{Oddities: redditsim.Oddities{Disorder: 2 * time.Hour}}, {Oddities: redditsim.Oddities{Stale: math.NaN()}},
+		{Oddities: redditsim.Oddities{Removed: 0.6, Gone: 0.6}}, {Oddities: redditsim.Oddities{Fuzz: 21}},
+		{Oddities: redditsim.Oddities{Stickies: 3}},
 	} {
 		if _, err := redditsim.New(c, slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%+v: no error", c)

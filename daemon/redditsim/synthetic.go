@@ -3,6 +3,7 @@ package redditsim
 import (
 	"encoding/binary"
 	"hash/fnv"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -14,7 +15,7 @@ import (
 
 // synthetic is communities made from a seed. A post is a function of the seed,
 // its community and the moment it was made: nothing is kept but the names of
-// small communities that were asked for, and with the same seed and speed a
+// small communities that were asked for, and with the same configuration a
 // restart goes on where it was.
 //
 // Time is cut into buckets, per community, that hold a few posts each on
@@ -24,8 +25,11 @@ import (
 //
 // in base 36, so that ids grow with time, and the bucket of any id is known.
 type synthetic struct {
-	seed  uint64
-	speed float64
+	seed   uint64
+	speed  float64
+	rates  map[string]float64 // posts a minute by name in lower case
+	odd    *Oddities
+	chunks *chunks
 
 	mu     sync.Mutex              // covers the maps
 	byName map[string]*community   // by name in lower case
@@ -35,28 +39,35 @@ type synthetic struct {
 const (
 	codeBits  = 20
 	perBucket = 4 // posts in a bucket, on average
-	// maxLearned bounds the small communities that are remembered. Further ones
-	// are answered, but their posts are not found by id.
+	// maxLearned bounds the small communities that are remembered because
+	// somebody asked for them. Further ones are answered, but their posts are not
+	// found by id. Configured and known ones are remembered in any number.
 	maxLearned = 20_000
-	// maxEmpty is how many empty buckets in a row end a listing.
-	maxEmpty = 200
 )
 
 // founded is when ids begin; no community has older posts.
 var founded = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 
-func newSynthetic(seed uint64, speed float64) *synthetic {
+func newSynthetic(c *Config) *synthetic {
 	s := &synthetic{
-		seed: seed, speed: speed,
+		seed: c.Seed, speed: c.Speed, rates: c.Rates, odd: &c.Oddities, chunks: newChunks(),
 		byName: map[string]*community{}, byCode: map[uint32][]*community{},
 	}
 	for _, e := range catalogue {
-		s.find(e.name)
+		s.know(e.name)
+	}
+	for name := range c.Rates {
+		s.know(name)
 	}
 	return s
 }
 
-func (s *synthetic) names() []string { return slices.Clone(lively) }
+func (s *synthetic) names() []string {
+	if len(s.rates) > 0 {
+		return slices.Sorted(maps.Keys(s.rates))
+	}
+	return slices.Clone(lively)
+}
 
 func (s *synthetic) community(name string) standing { return standingOf(name) }
 
@@ -65,7 +76,12 @@ func (s *synthetic) refusal(state standing) recorded { return refusals[state] }
 func (s *synthetic) exact(*http.Request) (recorded, bool) { return recorded{}, false }
 
 // find gives the community of that name; there is one for every name.
-func (s *synthetic) find(name string) *community {
+func (s *synthetic) find(name string) *community { return s.remember(name, maxLearned) }
+
+// know finds a community and remembers it however many there are.
+func (s *synthetic) know(name string) { s.remember(name, math.MaxInt) }
+
+func (s *synthetic) remember(name string, most int) *community {
 	lower := strings.ToLower(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +89,7 @@ func (s *synthetic) find(name string) *community {
 		return c
 	}
 	c := s.invent(lower)
-	if len(s.byName) < maxLearned {
+	if len(s.byName) < most {
 		s.byName[lower] = c
 		s.byCode[c.code] = append(s.byCode[c.code], c)
 	}
@@ -93,16 +109,23 @@ func (s *synthetic) invent(lower string) *community {
 		}
 		e.subscribers = int(e.reach * (20 + 200*fraction(key, 4)))
 	}
-	perMilli := e.perMinute * s.speed / 60_000
-	return &community{
-		entry: e, key: key, code: uint32(key >> (64 - codeBits)), speed: s.speed,
-		bucket: max(1, int64(perBucket/perMilli)),
+	if rate, set := s.rates[lower]; set {
+		e.perMinute = rate
 	}
+	c := &community{
+		entry: e, grammar: topics[e.topic], key: key, code: uint32(key >> (64 - codeBits)),
+		speed: s.speed, odd: s.odd,
+	}
+	c.fullname = "t5_" + strconv.FormatUint(uint64(c.code), 36)
+	if e.perMinute > 0 {
+		c.bucket = max(1, int64(perBucket/(e.perMinute*s.speed/60_000)))
+	}
+	return c
 }
 
 func inCatalogue(lower string) (entry, bool) {
 	for _, e := range catalogue {
-		if strings.ToLower(e.name) == lower {
+		if strings.EqualFold(e.name, lower) {
 			return e, true
 		}
 	}
@@ -112,12 +135,12 @@ func inCatalogue(lower string) (entry, bool) {
 // newest merges the communities' posts; "all" and "popular" are the whole
 // catalogue.
 func (s *synthetic) newest(names []string, now time.Time, give func(item) bool) {
-	chosen := map[*community]bool{}
-	var heads []*walk
+	chosen := make(map[*community]bool, len(names))
+	heads := make([]*walk, 0, len(names))
 	add := func(name string) {
 		if c := s.find(name); !chosen[c] {
 			chosen[c] = true
-			if w := c.walk(now); w.more {
+			if w := s.chunks.walk(c, now.UnixMilli()); w.at != nil {
 				heads = append(heads, w)
 			}
 		}
@@ -134,15 +157,15 @@ func (s *synthetic) newest(names []string, now time.Time, give func(item) bool) 
 	for len(heads) > 0 {
 		newest := 0
 		for i, w := range heads {
-			if w.at > heads[newest].at {
+			if w.at.place > heads[newest].at.place {
 				newest = i
 			}
 		}
 		w := heads[newest]
-		if !give(birth{w.c, w.at}) {
+		if !give(w.at) {
 			return
 		}
-		if w.step(); !w.more {
+		if w.step(); w.at == nil {
 			heads = slices.Delete(heads, newest, newest+1)
 		}
 	}
@@ -163,7 +186,12 @@ func (s *synthetic) post(id string, now time.Time) item {
 	candidates := s.byCode[uint32(n&(1<<codeBits-1))]
 	s.mu.Unlock()
 	for _, c := range candidates {
-		if b := (birth{c, at}); b.fullName() == id && slices.Contains(c.births(at/c.bucket), at) {
+		if c.bucket == 0 {
+			continue
+		}
+		b := s.chunks.get(c, c.chunkOf(at)).find(at)
+		// Capitals and leading zeros make another name of the same number.
+		if b != nil && b.found(now.UnixMilli()) && string(b.appendName(nil)) == id {
 			return b
 		}
 	}

@@ -32,8 +32,10 @@ type tape struct {
 // take is one recorded post.
 type take struct {
 	id        string
-	subreddit string
+	community string
 	created   float64
+	score     float64
+	sticky    bool
 	raw       []byte // {"kind": "t3", "data": {…}} as recorded
 
 	// Which recording it is.
@@ -41,9 +43,13 @@ type take struct {
 	file string
 }
 
-func (t *take) fullName() string { return t.id }
+func (t *take) appendName(to []byte) []byte { return append(to, t.id...) }
 
-func (t *take) json(time.Time, bool) []byte { return t.raw }
+func (t *take) subreddit() string { return t.community }
+
+func (t *take) rank(*pen, time.Time) rank { return rank{t.created, t.score, t.sticky} }
+
+func (t *take) appendJSON(p *pen, _ time.Time, _ bool) { p.out = append(p.out, t.raw...) }
 
 // shelf is the recorded posts of a community, newest first.
 type shelf struct {
@@ -70,7 +76,7 @@ func (t *tape) add(p *take) {
 func (t *tape) arrange() {
 	newestOf := map[*shelf]*take{}
 	for _, p := range t.posts {
-		lower := strings.ToLower(p.subreddit)
+		lower := strings.ToLower(p.community)
 		s := t.shelves[lower]
 		if s == nil {
 			s = &shelf{}
@@ -78,7 +84,7 @@ func (t *tape) arrange() {
 		}
 		s.posts = append(s.posts, p)
 		if n := newestOf[s]; n == nil || cmp.Or(p.date.Compare(n.date), strings.Compare(p.id, n.id)) > 0 {
-			newestOf[s], s.name = p, p.subreddit
+			newestOf[s], s.name = p, p.community
 		}
 	}
 	for _, s := range t.shelves {

@@ -33,7 +33,9 @@ type use struct {
 	over            bool   // the request was one too many, and is not counted
 }
 
-func (w *window) take(client string, now time.Time) use {
+// take counts a request, and those that another client with the same id made
+// since.
+func (w *window) take(client string, elsewhere int, now time.Time) use {
 	seconds := now.Unix()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,7 +45,8 @@ func (w *window) take(client string, now time.Time) use {
 	if _, known := w.used[client]; !known && len(w.used) >= maxClients {
 		client = ""
 	}
-	u := use{reset: strconv.FormatInt(windowSeconds-seconds%windowSeconds, 10)}
+	w.used[client] = min(w.limit, w.used[client]+elsewhere)
+	u := use{reset: untilReset(now)}
 	if u.over = w.used[client] >= w.limit; !u.over {
 		w.used[client]++
 	}
@@ -52,9 +55,17 @@ func (w *window) take(client string, now time.Time) use {
 	return u
 }
 
+// untilReset is the whole seconds to the end of the window.
+func untilReset(now time.Time) string {
+	return strconv.FormatInt(windowSeconds-now.Unix()%windowSeconds, 10)
+}
+
+// windowHeaders are used, remaining and reset.
+var windowHeaders = [3]string{"X-Ratelimit-Used", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"}
+
 // headers writes what Reddit tells of the window: the rest as a float.
 func (u use) headers(h http.Header) {
-	h.Set("X-Ratelimit-Used", strconv.Itoa(u.used))
-	h.Set("X-Ratelimit-Remaining", strconv.Itoa(u.remaining)+".0")
-	h.Set("X-Ratelimit-Reset", u.reset)
+	h.Set(windowHeaders[0], strconv.Itoa(u.used))
+	h.Set(windowHeaders[1], strconv.Itoa(u.remaining)+".0")
+	h.Set(windowHeaders[2], u.reset)
 }
