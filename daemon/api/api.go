@@ -49,6 +49,15 @@ type SubredditStore interface {
 	RemoveSubreddit(ctx context.Context, name string, version int64) error
 }
 
+// PollReader reads what ingestion tells of its polling.
+type PollReader interface {
+	// Gaps gives the newest limit gaps of a subreddit, newest first; NotFound
+	// where it is not configured.
+	Gaps(ctx context.Context, subreddit string, limit int) ([]pulse.Gap, error)
+	// LastBudget gives what ingestion last said, the zero value if it never did.
+	LastBudget(ctx context.Context) (pulse.Budget, error)
+}
+
 // UserStore reads accounts from the primary; NotFound where there is none.
 type UserStore interface {
 	UserByName(ctx context.Context, name string) (pulse.User, error)
@@ -104,6 +113,7 @@ type FeedServer interface {
 type Deps struct {
 	Posts      PostStore
 	Subreddits SubredditStore
+	Polling    PollReader
 	Users      UserStore
 	Tokens     TokenStore
 	Signer     Signer
@@ -112,6 +122,10 @@ type Deps struct {
 	// Health checks the parts by name. The one named "primary" decides whether
 	// the API answers 503; any other makes it "degraded".
 	Health map[string]func(context.Context) error
+	// RequestsPerMinute is what may be sent to Reddit by the configuration: a
+	// preview reckons with it while ingestion has not said what it may send.
+	RequestsPerMinute int
+	DiscoveryShare    float64 // of the requests, what listings may take; 0: the planner's own
 	// CursorKey signs cursors. The same in every daemon of a system; empty: a
 	// random one, and cursors end with the process.
 	CursorKey []byte

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// maxDepth is how deeply a body may nest; ours have one level.
+	// maxDepth is how deeply a body may nest; ours have three levels at most.
 	maxDepth = 32
 	// maxNumber is what every reader of JSON holds exactly.
 	maxNumber = 1 << 53
@@ -31,12 +31,12 @@ func (s *server) checkBody(ep *endpoint, w http.ResponseWriter, r *http.Request)
 		return fail(http.StatusUnsupportedMediaType, pulse.Invalid, "want Content-Type: application/json")
 	}
 	tooLarge := fail(http.StatusRequestEntityTooLarge, pulse.Invalid,
-		"the body is larger than "+strconv.FormatInt(s.maxBody, 10)+" bytes")
-	if r.ContentLength > s.maxBody {
+		"the body is larger than "+strconv.FormatInt(ep.maxBody, 10)+" bytes")
+	if r.ContentLength > ep.maxBody {
 		w.Header().Set("Connection", "close")
 		return tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ep.maxBody))
 	var over *http.MaxBytesError
 	var slow net.Error
 	switch {
@@ -91,7 +91,7 @@ func checkJSON(body []byte) error {
 type walker struct {
 	dec   *json.Decoder
 	depth int
-	field string // the key of the outermost object that it is in, for errors
+	field string // where it is, such as changes[3].name, for errors
 }
 
 func (w *walker) value() error {
@@ -124,22 +124,26 @@ func (w *walker) value() error {
 
 func (w *walker) object() error {
 	seen := map[string]bool{}
+	place := w.field
+	defer func() { w.field = place }()
 	for w.dec.More() {
 		token, err := w.dec.Token()
 		key, ok := token.(string)
 		if err != nil || !ok {
 			return notJSON(w.dec)
 		}
+		if w.depth > 1 {
+			w.field = clip(place + "." + key)
+		} else {
+			w.field = clip(key)
+		}
 		if seen[key] {
-			return pulse.InvalidField(clip(key), "given twice")
+			return pulse.InvalidField(w.field, "given twice")
 		}
 		if fault := textFault(key); fault != "" {
 			return pulse.InvalidField("body", "a key %s", fault)
 		}
 		seen[key] = true
-		if w.depth == 1 {
-			w.field = clip(key)
-		}
 		if err := w.value(); err != nil {
 			return err
 		}
@@ -148,7 +152,10 @@ func (w *walker) object() error {
 }
 
 func (w *walker) list() error {
-	for w.dec.More() {
+	place := w.field
+	defer func() { w.field = place }()
+	for i := 0; w.dec.More(); i++ {
+		w.field = clip(place + "[" + strconv.Itoa(i) + "]")
 		if err := w.value(); err != nil {
 			return err
 		}

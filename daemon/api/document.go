@@ -88,6 +88,11 @@ func answers(status int) func(*huma.Operation) {
 	return func(op *huma.Operation) { op.DefaultStatus = status }
 }
 
+// takes gives a body a bound of its own, in bytes.
+func takes(most int64) func(*huma.Operation) {
+	return func(op *huma.Operation) { op.MaxBodyBytes = most }
+}
+
 // plain mounts a handler that writes its answer itself, and documents it.
 func plain(op huma.Operation, handle http.HandlerFunc) mount {
 	return func(s *server, r route) {

@@ -180,6 +180,36 @@ func (m *memorySubreddits) RemoveSubreddit(_ context.Context, name string, versi
 	return m.err
 }
 
+// memoryPolling keeps what ingestion says.
+type memoryPolling struct {
+	mu     sync.Mutex
+	gaps   map[string][]pulse.Gap // by lower-case name, newest first
+	budget pulse.Budget
+	err    error
+}
+
+func (m *memoryPolling) Gaps(_ context.Context, subreddit string, limit int) ([]pulse.Gap, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	gaps, ok := m.gaps[strings.ToLower(subreddit)]
+	if !ok && m.err == nil {
+		return nil, pulse.Errorf(pulse.NotFound, "r/%s is not configured", subreddit)
+	}
+	return gaps[:min(len(gaps), limit)], m.err
+}
+
+func (m *memoryPolling) LastBudget(context.Context) (pulse.Budget, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.budget, m.err
+}
+
+func (m *memoryPolling) say(b pulse.Budget) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.budget = b
+}
+
 // memoryUsers has one user of each role, whose password is the user's name.
 type memoryUsers struct {
 	mu    sync.Mutex

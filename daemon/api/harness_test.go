@@ -53,6 +53,7 @@ type rig struct {
 	clock      *clock
 	posts      *memoryPosts
 	subreddits *memorySubreddits
+	polling    *memoryPolling
 	users      *memoryUsers
 	tokens     *memoryTokens
 	hasher     *plainHasher
@@ -72,6 +73,7 @@ func newRig(t testing.TB, change ...func(*Deps)) *rig {
 	g := &rig{
 		t: t, clock: c, posts: &memoryPosts{posts: somePosts(23)},
 		subreddits: &memorySubreddits{rows: map[string]pulse.Subreddit{}},
+		polling:    &memoryPolling{gaps: map[string][]pulse.Gap{"golang": nil}},
 		tokens:     &memoryTokens{rows: map[string]*pulse.RefreshToken{}},
 		hasher:     &plainHasher{}, feed: &handOver{}, signer: &openSigner{now: c.Now},
 		registry: prometheus.NewRegistry(), log: &lockedBuffer{},
@@ -83,13 +85,14 @@ func newRig(t testing.TB, change ...func(*Deps)) *rig {
 		{ID: 4, Name: "disabled", Role: pulse.Admin, PasswordHash: "disabled"},
 	}}
 	g.deps = Deps{
-		Posts: g.posts, Subreddits: g.subreddits, Users: g.users, Tokens: g.tokens,
+		Posts: g.posts, Subreddits: g.subreddits, Polling: g.polling, Users: g.users, Tokens: g.tokens,
 		Signer: g.signer, Passwords: g.hasher, Feed: g.feed,
 		Health: map[string]func(context.Context) error{
 			"primary": func(context.Context) error { return nil },
 			"redis":   func(context.Context) error { return nil },
 		},
-		CursorKey: []byte("a key for cursors in tests"), Version: "test",
+		RequestsPerMinute: 90,
+		CursorKey:         []byte("a key for cursors in tests"), Version: "test",
 		Log: slog.New(slog.NewTextHandler(g.log, nil)), Metrics: g.registry, Now: c.Now,
 	}
 	for _, f := range change {

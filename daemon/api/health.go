@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"sync"
@@ -90,6 +91,29 @@ func (h *health) report() wire.Health {
 	}
 	h.asked, h.last = h.now(), wire.Health{Status: overall(states), Parts: states}
 	return h.last
+}
+
+// silence is how long ingestion may say nothing of its budget.
+const silence = time.Minute
+
+// Heard checks that ingestion speaks. One that never did has until a minute
+// after this process began.
+func Heard(polling PollReader, now func() time.Time) func(context.Context) error {
+	began := now()
+	return func(ctx context.Context) error {
+		budget, err := polling.LastBudget(ctx)
+		if err != nil {
+			return err
+		}
+		last := budget.At
+		if last.Before(began) {
+			last = began
+		}
+		if quiet := now().Sub(last); quiet > silence {
+			return fmt.Errorf("ingestion has said nothing for %s", quiet.Round(time.Second))
+		}
+		return nil
+	}
 }
 
 func overall(parts map[string]string) string {

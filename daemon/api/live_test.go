@@ -114,6 +114,28 @@ func TestHealthTellsThePartsApart(t *testing.T) {
 	}
 }
 
+func TestHealthTellsThatIngestionIsSilent(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, func(d *Deps) {
+		d.Health["ingest"] = Heard(d.Polling, d.Now)
+	})
+	want := func(ingest, status string) {
+		t.Helper()
+		got := g.do("GET", "/api/health/", "")
+		if body := `{"status":"` + status + `","parts":{"ingest":"` + ingest + `","primary":"ok","redis":"ok"}}` + "\n"; got.status != 200 || got.body != body {
+			t.Errorf("health = %d %s, want %s", got.status, got.body, body)
+		}
+	}
+	want("ok", "ok") // it may not have begun yet
+	g.clock.advance(silence + time.Second)
+	want("degraded", "degraded")
+	g.polling.say(pulse.Budget{At: g.clock.Now()})
+	g.clock.advance(silence)
+	want("ok", "ok")
+	g.clock.advance(healthFresh)
+	want("degraded", "degraded")
+}
+
 func TestHealthDoesNotWaitForAHungPart(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

@@ -40,6 +40,7 @@ type endpoint struct {
 	route
 	query   map[string]bool // known parameters; true: may be repeated
 	hasBody bool
+	maxBody int64 // bytes
 	serve   http.HandlerFunc
 }
 
@@ -53,9 +54,18 @@ func (p *paths) router(s *server, routes []route) http.Handler {
 			resources[r.path] = res
 		}
 		op := operationOf(s.api, r)
-		res.endpoints[r.method] = &endpoint{
-			route: r, query: queryNames(op), hasBody: op.RequestBody != nil,
+		ep := &endpoint{
+			route: r, query: queryNames(op), hasBody: op.RequestBody != nil, maxBody: s.maxBody,
 			serve: p.handlers[r.method+" "+r.path],
+		}
+		if op.MaxBodyBytes > 0 {
+			ep.maxBody = op.MaxBodyBytes
+		}
+		res.endpoints[r.method] = ep
+	}
+	for _, fixed := range resources {
+		for _, res := range resources {
+			fixed.uncover(res)
 		}
 	}
 	mux := http.NewServeMux()
@@ -67,6 +77,46 @@ func (p *paths) router(s *server, routes []route) http.Handler {
 	}
 	mux.HandleFunc("/", s.notFound)
 	return mux
+}
+
+// uncover lets a fixed path also serve what a parameter in the place of its
+// word would: a row may have that word for its name.
+func (fixed *resource) uncover(res *resource) {
+	param, word := covered(res.path, fixed.path)
+	if param == "" {
+		return
+	}
+	for method, ep := range res.endpoints {
+		if fixed.endpoints[method] != nil {
+			continue
+		}
+		own := *ep
+		own.serve = func(w http.ResponseWriter, r *http.Request) {
+			r.SetPathValue(param, word)
+			ep.serve(w, r)
+		}
+		fixed.endpoints[method] = &own
+	}
+}
+
+// covered gives the one parameter of a pattern that a path has a word for, ""
+// where the two do not meet.
+func covered(pattern, path string) (param, word string) {
+	theirs, ours := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(theirs) != len(ours) {
+		return "", ""
+	}
+	for i := range ours {
+		name, ok := strings.CutPrefix(theirs[i], "{")
+		switch {
+		case theirs[i] == ours[i]:
+		case !ok || param != "":
+			return "", ""
+		default:
+			param, word = strings.TrimSuffix(name, "}"), ours[i]
+		}
+	}
+	return param, word
 }
 
 func allowed(res *resource) string {
@@ -132,6 +182,7 @@ func (s *server) serveResource(res *resource, w http.ResponseWriter, r *http.Req
 		s.serveMethods(res, w, r)
 		return
 	}
+	label(w, ep.path)
 	r, err := s.admit(ep, r)
 	if err == nil {
 		r, err = ep.checkQuery(r)

@@ -43,10 +43,12 @@ func (s *server) routes() []route {
 
 		{get, "/api/subreddits/", viewer, operation("listSubreddits", "The configured subreddits", s.listSubreddits)},
 		{post, "/api/subreddits/", operator, operation("addSubreddit", "Add a subreddit", s.addSubreddit, answers(http.StatusCreated))},
+		{post, "/api/subreddits/preview/", viewer, operation("previewSubreddits", "What changes would do to the request budget", s.previewSubreddits, takes(maxPreviewBody))},
 		{get, "/api/subreddits/{name}/", viewer, operation("getSubreddit", "One subreddit", s.getSubreddit)},
 		{put, "/api/subreddits/{name}/", operator, operation("replaceSubreddit", "Set all settings of a subreddit", s.replaceSubreddit)},
 		{patch, "/api/subreddits/{name}/", operator, operation("changeSubreddit", "Set some settings of a subreddit", s.changeSubreddit)},
 		{del, "/api/subreddits/{name}/", operator, operation("removeSubreddit", "Stop watching a subreddit", s.removeSubreddit)},
+		{get, "/api/subreddits/{name}/gaps/", viewer, operation("listGaps", "Where posts of a subreddit may be missing, newest first", s.listGaps)},
 
 		{get, "/ws/posts/", viewer, plain(socketDoc(), s.serveSocket)},
 	}

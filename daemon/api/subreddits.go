@@ -30,6 +30,11 @@ func (s *server) listSubreddits(ctx context.Context, _ *struct{}) (*subredditLis
 	for i := range rows {
 		list.Results = append(list.Results, wire.FromSubreddit(&rows[i]))
 	}
+	budget, err := s.Polling.LastBudget(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list.Budget = wire.FromBudget(&budget)
 	return &subredditListOutput{ServedBy: string(pulse.Primary), Body: list}, nil
 }
 
@@ -57,6 +62,31 @@ func (s *server) getSubreddit(ctx context.Context, in *subredditInput) (*subredd
 		return nil, err
 	}
 	return answerRow(&row), nil
+}
+
+type gapsInput struct {
+	Name  string `path:"name" doc:"without r/, case ignored" example:"politics"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"the newest so many"`
+}
+
+type gapsOutput struct {
+	ServedBy string `header:"X-Served-By"`
+	Body     wire.GapList
+}
+
+func (s *server) listGaps(ctx context.Context, in *gapsInput) (*gapsOutput, error) {
+	if err := checkName(in.Name); err != nil {
+		return nil, err
+	}
+	gaps, err := s.Polling.Gaps(ctx, in.Name, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	list := wire.GapList{Results: make([]wire.Gap, 0, len(gaps))}
+	for i := range gaps {
+		list.Results = append(list.Results, wire.FromGap(&gaps[i]))
+	}
+	return &gapsOutput{ServedBy: string(pulse.Primary), Body: list}, nil
 }
 
 type addSubredditInput struct {

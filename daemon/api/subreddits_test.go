@@ -78,7 +78,7 @@ func TestSubredditLivesFromPostToDelete(t *testing.T) {
 	if got = g.do("DELETE", "/api/subreddits/politics", "", operator); got.status != http.StatusNoContent {
 		t.Errorf("DELETE without If-Match: %d", got.status)
 	}
-	if got = g.do("GET", "/api/subreddits/", "", viewer); got.body != `{"results":[]}`+"\n" {
+	if got = g.do("GET", "/api/subreddits/", "", viewer); got.body != `{"results":[],"budget":null}`+"\n" {
 		t.Errorf("empty list: %s", got.body)
 	}
 }

@@ -57,9 +57,10 @@ func apiServices(p *parts, l net.Listener) ([]lifecycle.Service, error) {
 	p.checks["feed"] = func(context.Context) error { return stream.Healthy() }
 
 	handler := api.New(p.c.API, api.Deps{
-		Posts: store, Subreddits: store, Users: store, Tokens: store,
+		Posts: store, Subreddits: store, Polling: store, Users: store, Tokens: store,
 		Signer: signer, Passwords: auth.NewHasher(), Feed: stream,
 		Health: p.apiHealth(), CursorKey: derive(key, "cursor"),
+		RequestsPerMinute: p.c.Reddit.RequestsPerMinute, DiscoveryShare: p.c.Scheduler.DiscoveryShare,
 		Version: telemetry.Version(), Log: p.log.With("part", "api"), Metrics: p.reg, Now: time.Now,
 	})
 	return []lifecycle.Service{
@@ -81,7 +82,7 @@ func soon(ready func(context.Context) error) func(context.Context) error {
 
 // apiHealth is the parts that the API's own health depends on.
 func (p *parts) apiHealth() map[string]func(context.Context) error {
-	health := map[string]func(context.Context) error{}
+	health := map[string]func(context.Context) error{"ingest": api.Heard(p.dbs, time.Now)}
 	for _, part := range []string{"primary", "redis", "feed", "kafka", "process"} {
 		if check, ok := p.checks[part]; ok {
 			health[part] = check

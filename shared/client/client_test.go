@@ -185,7 +185,7 @@ func TestSubredditsRoundTrip(t *testing.T) {
 	if !errors.As(err, &e) || e.Code != pulse.Invalid || e.Field != "interval_seconds" {
 		t.Errorf("edit to 5 s: %v, want the field named", err)
 	}
-	if list, err := c.Subreddits(ctx); err != nil || len(list) != 1 {
+	if list, err := c.Subreddits(ctx); err != nil || len(list.Results) != 1 || list.Budget != nil {
 		t.Errorf("list: %v, %v", list, err)
 	}
 	if err := c.RemoveSubreddit(ctx, "politics", 2); err != nil {
@@ -193,6 +193,38 @@ func TestSubredditsRoundTrip(t *testing.T) {
 	}
 	if _, err := c.Subreddit(ctx, "politics"); pulse.CodeOf(err) != pulse.NotFound {
 		t.Errorf("removed: %v, want not found", err)
+	}
+}
+
+func TestPreviewGapsAndBudget(t *testing.T) {
+	t.Parallel()
+	srv, c := start(t, "vera")
+	ctx := t.Context()
+	srv.PutSubreddit(wire.Subreddit{Name: "politics", IntervalSeconds: 60, Priority: "fast", IsActive: true, Version: 1})
+	srv.SetBudget(&wire.Budget{Allowed: 84, Discovery: 1})
+	if list, err := c.Subreddits(ctx); err != nil || list.Budget == nil || list.Budget.Allowed != 84 {
+		t.Errorf("list: %+v, %v", list, err)
+	}
+	ten := 10
+	p, err := c.Preview(ctx, wire.PreviewChange{Name: "golang"}, wire.PreviewChange{Name: "Politics", IntervalSeconds: &ten})
+	if err != nil || p.Now.Total != 1 || p.Then.Total != 7 || !p.PromiseHolds || p.Detail == "" {
+		t.Errorf("preview: %+v, %v", p, err)
+	}
+	five := 5
+	_, err = c.Preview(ctx, wire.PreviewChange{Name: "golang", IntervalSeconds: &five})
+	var e *pulse.Error
+	if !errors.As(err, &e) || e.Field != "interval_seconds" {
+		t.Errorf("preview of 5 s: %v, want the field named", err)
+	}
+	if gaps, err := c.Gaps(ctx, "politics", 0); err != nil || len(gaps) != 0 {
+		t.Errorf("gaps: %v, %v", gaps, err)
+	}
+	srv.PutGaps("politics", wire.Gap{Reason: "b"}, wire.Gap{Reason: "a"})
+	if gaps, err := c.Gaps(ctx, "Politics", 1); err != nil || len(gaps) != 1 || gaps[0].Reason != "b" {
+		t.Errorf("the newest gap: %v, %v", gaps, err)
+	}
+	if _, err := c.Gaps(ctx, "nobody", 1); pulse.CodeOf(err) != pulse.NotFound {
+		t.Errorf("gaps of nobody: %v, want not found", err)
 	}
 }
 

@@ -92,10 +92,9 @@ func (c *Client) Health(ctx context.Context) (wire.Health, error) {
 	return out, err
 }
 
-// Subreddits lists the watched subreddits.
-func (c *Client) Subreddits(ctx context.Context) ([]wire.Subreddit, error) {
-	list, err := get[wire.SubredditList](ctx, c, "/api/subreddits/", nil)
-	return list.Results, err
+// Subreddits lists the watched subreddits and what polling them costs.
+func (c *Client) Subreddits(ctx context.Context) (wire.SubredditList, error) {
+	return get[wire.SubredditList](ctx, c, "/api/subreddits/", nil)
 }
 
 // Subreddit gives one row, NotFound where there is none.
@@ -125,6 +124,27 @@ func (c *Client) EditSubreddit(
 // RemoveSubreddit removes a row; Conflict where it is no longer of that version.
 func (c *Client) RemoveSubreddit(ctx context.Context, name string, version int64) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: subredditPath(name), header: ifMatch(version)})
+}
+
+// Preview says what changes would do to the request budget. It changes nothing.
+func (c *Client) Preview(ctx context.Context, changes ...wire.PreviewChange) (wire.Preview, error) {
+	var out wire.Preview
+	err := c.call(ctx, request{
+		method: http.MethodPost, path: "/api/subreddits/preview/",
+		body: wire.PreviewOf(changes...), out: &out,
+	})
+	return out, err
+}
+
+// Gaps gives the newest gaps of a subreddit, newest first; NotFound where it is
+// not watched. At most 1,000; limit 0 is the server's default.
+func (c *Client) Gaps(ctx context.Context, name string, limit int) ([]wire.Gap, error) {
+	query := url.Values{}
+	if limit != 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	list, err := get[wire.GapList](ctx, c, subredditPath(name)+"gaps/", query)
+	return list.Results, err
 }
 
 func get[T any](ctx context.Context, c *Client, path string, query url.Values) (T, error) {

@@ -39,12 +39,32 @@ type SubredditStatus struct {
 	EffectiveIntervalSeconds *float64   `json:"effective_interval_seconds"`
 	PostsPerMinute           *float64   `json:"posts_per_minute"`
 	LastError                string     `json:"last_error"`
-	Gaps                     int64      `json:"gaps"`
+	Gaps                     int64      `json:"gaps" doc:"noticed so far"`
+	LastGap                  *Gap       `json:"last_gap" doc:"the newest gap, null while there is none"`
+}
+
+// Gap is a stretch of time from which posts of a subreddit may be missing.
+type Gap struct {
+	From      time.Time `json:"from" doc:"when the first of the missing posts may have been made"`
+	To        time.Time `json:"to" doc:"and the last"`
+	NoticedAt time.Time `json:"noticed_at"`
+	Reason    string    `json:"reason" doc:"in words"`
+}
+
+// GapList is the body of GET /api/subreddits/{name}/gaps/, newest first.
+type GapList struct {
+	Results []Gap `json:"results"`
+}
+
+// FromGap gives the wire form of g.
+func FromGap(g *pulse.Gap) Gap {
+	return Gap{From: g.From.UTC(), To: g.To.UTC(), NoticedAt: g.NoticedAt.UTC(), Reason: g.Reason}
 }
 
 // SubredditList is the body of GET /api/subreddits/.
 type SubredditList struct {
 	Results []Subreddit `json:"results"`
+	Budget  *Budget     `json:"budget" doc:"null while ingestion has never said one"`
 }
 
 // NewSubreddit is the body of POST /api/subreddits/. Missing fields take the
@@ -66,6 +86,11 @@ type SubredditChange struct {
 
 // FromSubreddit gives the wire form of s.
 func FromSubreddit(s *pulse.Subreddit) Subreddit {
+	var lastGap *Gap
+	if s.Status.LastGap != nil {
+		gap := FromGap(s.Status.LastGap)
+		lastGap = &gap
+	}
 	return Subreddit{
 		Name: s.Name, IntervalSeconds: s.IntervalSeconds, Priority: string(s.Priority),
 		IsActive: s.IsActive, AddedBy: s.AddedBy, CreatedAt: s.CreatedAt.UTC(),
@@ -75,7 +100,7 @@ func FromSubreddit(s *pulse.Subreddit) Subreddit {
 			NextPollAt:               s.Status.NextPollAt,
 			EffectiveIntervalSeconds: s.Status.EffectiveIntervalSeconds,
 			PostsPerMinute:           s.Status.PostsPerMinute,
-			LastError:                s.Status.LastError, Gaps: s.Status.Gaps,
+			LastError:                s.Status.LastError, Gaps: s.Status.Gaps, LastGap: lastGap,
 		},
 	}
 }

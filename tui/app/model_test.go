@@ -174,7 +174,7 @@ func TestSubreddits(t *testing.T) {
 	r.press("a", "politics, 90, fast, active")
 	r.golden("subreddits form")
 	r.press("enter")
-	r.until("politics added", "▸politics                 90s fast     active pending")
+	r.until("politics added", "▸politics                   90s fast     active pending")
 
 	rows(r.srv)
 	r.until("AskReddit", "technology")
@@ -190,6 +190,71 @@ func TestSubreddits(t *testing.T) {
 	r.until("news", "saved: news, 90, fast, active")
 	r.press("p")
 	r.until("saved: news, 90, fast, paused")
+}
+
+func TestTheBudgetIsSaidInWords(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, start{}, false)
+	rows(r.srv)
+	r.srv.SetBudget(&wire.Budget{At: moment.Add(-5 * time.Second), Allowed: 84, Discovery: 30.4, Refresh: 10, Sweep: 1.5,
+		IntervalFactor: 1, RefreshFactor: 1})
+	r.logIn("olga")
+	r.press("2")
+	r.until(" requests 42 of 84 a minute · every interval holds", "AskReddit")
+	r.golden("subreddits budget")
+
+	late := 39.0
+	r.srv.PutSubreddit(wire.Subreddit{Name: "politics", IntervalSeconds: 30, Priority: "fast", IsActive: true, Version: 2,
+		Status: wire.SubredditStatus{State: "polling", EffectiveIntervalSeconds: &late, LastPollAt: &moment, Gaps: 3, LastGap: &wire.Gap{
+			From: moment.Add(-3 * time.Hour), To: moment.Add(-160 * time.Minute), NoticedAt: moment.Add(-2 * time.Hour),
+			Reason: "the listing no longer reached back"}}})
+	r.srv.SetBudget(&wire.Budget{At: moment.Add(-5 * time.Second), Allowed: 84, Discovery: 89, Refresh: 10, IntervalFactor: 1.3, RefreshFactor: 2})
+	r.until("budget 118 %: intervals ×1.3 · 1 of 1 miss their promise", "30→39s")
+	r.press("g", "down", "down")
+	r.until("politics: 3 gaps, the newest 2026-03-01 11:00 to 11:20 UTC: the listing no", "longer reached back")
+	r.golden("subreddits over budget")
+}
+
+func TestTheFormForetellsWhatARowWouldDo(t *testing.T) {
+	t.Parallel()
+	const asked = "POST /api/subreddits/preview/"
+	r := newRig(t, start{}, false)
+	r.srv.PutSubreddit(wire.Subreddit{Name: "news", IntervalSeconds: 60, Priority: "fast", IsActive: true, Version: 1})
+	r.logIn("olga")
+	r.press("2")
+	r.until("news")
+	for _, part := range []string{"a", "politics", ", ", "30", ", fast"} {
+		r.press(part) // each within the rest that a preview waits for
+	}
+	r.until("then 3 of 84 requests a minute; every interval holds")
+	if n := r.srv.Calls(asked); n != 1 {
+		t.Errorf("the server was asked %d times for one line", n)
+	}
+	r.golden("subreddits preview")
+	r.press("er")
+	r.until("priority: want fast, medium or slow")
+	r.press("backspace", "backspace", "ctrl+u", "politics, 9")
+	r.until("interval_seconds: want 10 to 86400 seconds")
+	if n := r.srv.Calls(asked); n != 1 {
+		t.Errorf("the server was asked %d times, also for what is plainly wrong", n)
+	}
+	r.press("ctrl+u")
+	r.untilTrue("no preview of nothing", func() bool { return !strings.Contains(r.screen(), "interval_seconds") })
+	r.srv.SetStatus(404) // an older server
+	r.press("politics")
+	r.until("no preview: the server says: not found")
+	r.srv.SetStatus(0)
+	r.press("esc", "e")
+	if strings.Contains(r.screen(), "preview") {
+		t.Error("a form opens with the preview of the last one")
+	}
+	r.press("ctrl+u", "news, 10")
+	r.until("then 6 of 84 requests a minute; every interval holds")
+	r.press("ctrl+u", "other")
+	r.until("name: cannot be changed, add other and remove news")
+	r.press("ctrl+u", "news, 60")
+	r.untilTrue("no preview of no change", func() bool { return !strings.Contains(r.screen(), "cannot be changed") })
+	r.press("esc")
 }
 
 func TestConflictsShowTheCurrentRow(t *testing.T) {
@@ -331,7 +396,9 @@ func TestHostileTextNeverReachesTheFrame(t *testing.T) {
 		p.Title, p.Author, p.Subreddit = title, title, title
 		r.srv.Publish(p)
 	}
-	r.srv.PutSubreddit(wire.Subreddit{Name: "x\x1b[2J", Status: wire.SubredditStatus{State: "\u202e", LastError: "\x1b]0;x\x07"}})
+	r.srv.PutSubreddit(wire.Subreddit{Name: "x\x1b[2J", Status: wire.SubredditStatus{
+		State: "\u202e", LastError: "\x1b]0;x\x07", Gaps: 1 << 60, LastGap: &wire.Gap{Reason: strings.Repeat("\x1b[2J日本", 500)}}})
+	r.srv.SetBudget(&wire.Budget{Allowed: 1e-300, Discovery: 1e300, IntervalFactor: 1e300})
 	r.logIn("vera")
 	r.until("13 posts")
 	sizes := [][2]int{{80, 24}, {40, 10}, {200, 60}, {61, 17}}
@@ -347,7 +414,10 @@ func TestHostileTextNeverReachesTheFrame(t *testing.T) {
 	}
 	r.press("2")
 	r.until("x[2J")
-	r.check(61, 17)
+	for _, s := range sizes {
+		r.size(s[0], s[1])
+		r.check(s[0], s[1])
+	}
 }
 
 func TestRandomKeysBreakNothing(t *testing.T) {

@@ -9,10 +9,8 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"dev.redditpulse/shared/pulse"
-	"dev.redditpulse/shared/text"
 	"dev.redditpulse/shared/wire"
 	"dev.redditpulse/tui/session"
-	"dev.redditpulse/tui/widget"
 )
 
 // press takes a key while nothing is being asked.
@@ -71,32 +69,46 @@ func (s *Subreddits) ask(k tea.KeyMsg) tea.Cmd {
 	if p.kind == removing {
 		switch {
 		case key.Matches(k, promptKeys.Yes):
-			s.prompt = nil
+			s.closePrompt()
 			return s.remove(p.base)
 		case key.Matches(k, promptKeys.No):
-			s.prompt = nil
+			s.closePrompt()
 		}
 		return nil
 	}
+	before := p.field.Value()
 	switch {
 	case k.Type == tea.KeyRunes || k.Type == tea.KeySpace:
 		p.field.Insert(string(k.Runes))
 		p.fault = ""
 	case key.Matches(k, promptKeys.Cancel):
-		s.prompt = nil
+		s.closePrompt()
+		return nil
 	case key.Matches(k, promptKeys.Submit):
 		return s.submit(p)
 	default:
 		p.field.Key(k.String())
 	}
-	return nil
+	if p.field.Value() == before {
+		return nil
+	}
+	return s.typed()
+}
+
+// read gives the row that was typed, or what is wrong with it.
+func (p *prompt) read() (wire.Subreddit, error) {
+	row, err := parseRow(p.field.Value(), p.base)
+	if err == nil && p.kind == editing && !pulse.SameSubreddit(row.Name, p.base.Name) {
+		err = pulse.InvalidField("name", "cannot be changed, add %s and remove %s", row.Name, p.base.Name)
+	}
+	return row, err
 }
 
 func (s *Subreddits) submit(p *prompt) tea.Cmd {
 	if s.busy != "" {
 		return nil // one at a time
 	}
-	row, err := parseRow(p.field.Value(), p.base)
+	row, err := p.read()
 	if err != nil {
 		p.fault = session.Words(err)
 		return nil
@@ -104,13 +116,9 @@ func (s *Subreddits) submit(p *prompt) tea.Cmd {
 	if p.kind == adding {
 		return s.add(row)
 	}
-	if !pulse.SameSubreddit(row.Name, p.base.Name) {
-		p.fault = "name: cannot be changed, add " + row.Name + " and remove " + p.base.Name
-		return nil
-	}
 	change, differs := changed(p.base, row)
 	if !differs {
-		s.prompt = nil
+		s.closePrompt()
 		s.say("nothing was changed", false)
 		return nil
 	}
@@ -178,14 +186,14 @@ func (s *Subreddits) answered(a changeAnswer) tea.Cmd {
 	var fault string
 	switch code := pulse.CodeOf(a.err); {
 	case a.err == nil:
-		s.prompt = nil
+		s.closePrompt()
 		s.say(a.done, false)
 		s.table.Select(strings.ToLower(a.name))
 	case code == pulse.Unauthenticated:
 		return ended(a.err)
 	case code == pulse.Forbidden && !s.config.ReadOnly():
 		_, role := s.config.Who()
-		s.prompt = nil
+		s.closePrompt()
 		s.say(fmt.Sprintf("your role %s may not change subreddits (%s)", role, session.Words(a.err)), true)
 	case code == pulse.Conflict && a.current != nil:
 		fault = session.Words(a.err) + "; it is now " + formatRow(*a.current)
@@ -207,62 +215,4 @@ func (s *Subreddits) answered(a changeAnswer) tea.Cmd {
 	}
 	s.gen++
 	return s.load()
-}
-
-// View draws the table and below it what is asked or said.
-func (s *Subreddits) View(w, h int) []string {
-	below := s.below(w)
-	if len(below) > h/2 {
-		below = below[:h/2]
-	}
-	lines := s.table.View(w, h-len(below))
-	switch {
-	case len(lines) < 3:
-	case !s.loaded && s.stale == "":
-		lines[2] = "  " + s.theme.Faint.Paint("reading…")
-	case s.loaded && len(s.rows) == 0:
-		lines[2] = "  " + s.theme.Faint.Paint("no subreddit is watched yet: a adds one")
-	}
-	return widget.Fill(append(lines, below...), h)
-}
-
-func (s *Subreddits) below(w int) []string {
-	var lines []string
-	add := func(text string, isError bool) {
-		style := s.theme.Good
-		if isError {
-			style = s.theme.Bad
-		}
-		for _, line := range widget.Wrap(text, w-2, 3) {
-			lines = append(lines, " "+style.Paint(line))
-		}
-	}
-	if row, ok := s.current(); ok && row.Status.LastError != "" && s.prompt == nil {
-		add(row.Name+": "+row.Status.LastError, true)
-	}
-	if s.stale != "" {
-		add("the rows may be old: "+s.stale, true)
-	}
-	if p := s.prompt; p != nil {
-		lines = append(lines, s.theme.Faint.Paint(rule(w)))
-		switch p.kind {
-		case removing:
-			add("remove "+p.base.Name+"? Its posts stay. y or n", true)
-			return lines
-		case editing:
-			lines = append(lines, " "+s.theme.Head.Paint(text.Cut("edit "+p.base.Name+": name, seconds, priority, active|paused", w-2)))
-		default:
-			lines = append(lines, " "+s.theme.Head.Paint(text.Cut("add: name, seconds, fast|medium|slow, active|paused", w-2)))
-		}
-		lines = append(lines, "▸ "+p.field.View(s.theme, w-3, true))
-		if p.fault != "" {
-			add(p.fault, true)
-		}
-	}
-	if s.busy != "" {
-		lines = append(lines, " "+s.theme.Faint.Paint(text.Cut("asking the server to "+s.busy+"…", w-2)))
-	} else if s.notice != "" {
-		add(s.notice, s.isError)
-	}
-	return lines
 }

@@ -3,7 +3,6 @@ package screen
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,11 +18,12 @@ import (
 
 // Config is where the rows of the subreddits are read and changed.
 type Config interface {
-	Subreddits(ctx context.Context) ([]wire.Subreddit, error)
+	Subreddits(ctx context.Context) (wire.SubredditList, error)
 	Subreddit(ctx context.Context, name string) (wire.Subreddit, error)
 	Add(ctx context.Context, row wire.NewSubreddit) (wire.Subreddit, error)
 	Edit(ctx context.Context, name string, version int64, c wire.SubredditChange) (wire.Subreddit, error)
 	Remove(ctx context.Context, name string, version int64) error
+	Preview(ctx context.Context, c wire.PreviewChange) (detail string, holds bool, err error)
 	ReadOnly() bool
 	Who() (name string, role pulse.Role)
 }
@@ -43,6 +43,7 @@ type Subreddits struct {
 
 	table   *widget.Table
 	rows    []wire.Subreddit // by name
+	budget  *wire.Budget     // nil: ingestion has never said one
 	loaded  bool
 	stale   string // why the rows may be old, "" while they are not
 	visible bool
@@ -50,6 +51,7 @@ type Subreddits struct {
 	drawn   uint64 // how often the rows were handed to the table
 
 	prompt  *prompt // what is being asked, nil: nothing
+	preview preview // of what is typed there
 	busy    string  // what the server is asked to do, "" while nothing
 	notice  string  // what came of it
 	isError bool
@@ -74,7 +76,7 @@ const (
 type (
 	rowsAnswer struct {
 		gen  int
-		rows []wire.Subreddit
+		list wire.SubredditList
 		err  error
 	}
 	pollDue      struct{ gen int }
@@ -106,12 +108,13 @@ func NewSubreddits(ctx context.Context, t theme.Theme, c Config, now func() time
 	s := &Subreddits{ctx: ctx, theme: t, config: c, now: now}
 	s.table = widget.NewTable(t, []widget.Column{
 		{Title: "subreddit", Width: 21, Keep: 9},
-		{Title: "every", Width: 6, Right: true, Keep: 7},
+		{Title: "every", Width: everyWide, Right: true, Keep: 7},
 		{Title: "priority", Width: 8, Keep: 5},
 		{Title: "active", Width: 6, Keep: 6},
 		{Title: "state", Width: 11, Keep: 8},
 		{Title: "polled", Width: 6, Right: true, Keep: 4},
-		{Title: "posts/min", Width: 9, Right: true, Keep: 3},
+		{Title: "new/min", Width: 7, Right: true, Keep: 3},
+		{Title: "gaps", Width: 4, Right: true, Keep: 2},
 		{Title: "error", Width: 4},
 	}, false)
 	return s
@@ -155,8 +158,8 @@ func (s *Subreddits) Bindings() []key.Binding {
 func (s *Subreddits) load() tea.Cmd {
 	gen := s.gen
 	return func() tea.Msg {
-		rows, err := s.config.Subreddits(s.ctx)
-		return rowsAnswer{gen, rows, err}
+		list, err := s.config.Subreddits(s.ctx)
+		return rowsAnswer{gen, list, err}
 	}
 }
 
@@ -173,6 +176,10 @@ func (s *Subreddits) Update(msg tea.Msg) tea.Cmd {
 		}
 	case changeAnswer:
 		return s.answered(msg)
+	case previewDue:
+		return s.foresee(msg)
+	case previewAnswer:
+		s.foreseen(msg)
 	case tea.KeyMsg:
 		if s.prompt != nil {
 			return s.ask(msg)
@@ -186,8 +193,8 @@ func (s *Subreddits) take(a rowsAnswer) tea.Cmd {
 	wait := pollEvery
 	switch code := pulse.CodeOf(a.err); {
 	case a.err == nil:
-		s.loaded, s.stale = true, ""
-		s.show(a.rows)
+		s.loaded, s.stale, s.budget = true, "", a.list.Budget
+		s.show(a.list.Results)
 	case code == pulse.Unauthenticated:
 		return ended(a.err)
 	case code == pulse.TooMany:
@@ -246,7 +253,10 @@ func (r *subredditRows) Row(i int, cells []string) ([]string, theme.Style) {
 	if t := row.Status.LastPollAt; t != nil {
 		polled = Ago(r.now, *t)
 	}
-	every := strconv.Itoa(row.IntervalSeconds) + "s"
-	return append(cells, row.Name, every, row.Priority, activity(row.IsActive), row.Status.State, polled,
-		speed(row.Status.PostsPerMinute), row.Status.LastError), style
+	gaps := ""
+	if n := row.Status.Gaps; n > 0 {
+		gaps = count(n)
+	}
+	return append(cells, row.Name, every(&row), row.Priority, activity(row.IsActive), row.Status.State, polled,
+		speed(row.Status.PostsPerMinute), gaps, row.Status.LastError), style
 }

@@ -70,5 +70,10 @@ func cleanSubreddit(s wire.Subreddit) wire.Subreddit {
 	s.AddedBy = clean(s.AddedBy, mostName)
 	s.Status.State = clean(s.Status.State, mostName)
 	s.Status.LastError = clean(s.Status.LastError, mostTitle)
+	if gap := s.Status.LastGap; gap != nil {
+		cleaned := *gap
+		cleaned.Reason = clean(gap.Reason, mostTitle)
+		s.Status.LastGap = &cleaned
+	}
 	return s
 }

@@ -119,21 +119,21 @@ func TestHostileTextIsCleanBeforeItIsKept(t *testing.T) {
 	p.Trend = &pulse.Trend{Reason: evil}
 	srv.Publish(p)
 	srv.PutSubreddit(wire.Subreddit{Name: evil, Priority: evil, AddedBy: evil,
-		Status: wire.SubredditStatus{State: evil, LastError: evil}})
+		Status: wire.SubredditStatus{State: evil, LastError: evil, LastGap: &wire.Gap{Reason: evil}}})
 	if err := s.Login(t.Context(), "olga", "olga"); err != nil {
 		t.Fatal(err)
 	}
 	s.Start(t.Context())
 	await(t, s, "the post", func() bool { return s.Feed().View().Posts == 1 })
 	got := s.Feed().View().Rows[0].Post
-	rows, err := s.Subreddits(t.Context())
-	if err != nil || len(rows) != 1 {
-		t.Fatalf("rows: %v, %v", rows, err)
+	list, err := s.Subreddits(t.Context())
+	if err != nil || len(list.Results) != 1 {
+		t.Fatalf("rows: %v, %v", list, err)
 	}
-	r := rows[0]
+	r := list.Results[0]
 	for i, text := range []string{
 		got.Title, got.Author, got.Subreddit, got.URL, got.Permalink, got.State, got.Flair, got.Trend,
-		r.Name, r.Priority, r.AddedBy, r.Status.State, r.Status.LastError,
+		r.Name, r.Priority, r.AddedBy, r.Status.State, r.Status.LastError, r.Status.LastGap.Reason,
 	} {
 		if len(text) > 8000 || strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsRune(text, '\u202e') {
 			t.Errorf("text %d is %.60q of %d bytes", i, text, len(text))

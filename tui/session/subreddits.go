@@ -7,13 +7,20 @@ import (
 	"dev.redditpulse/shared/wire"
 )
 
-// Subreddits lists the watched subreddits.
-func (s *Session) Subreddits(ctx context.Context) ([]wire.Subreddit, error) {
-	rows, err := s.config.Client.Subreddits(ctx)
-	for i := range rows {
-		rows[i] = cleanSubreddit(rows[i])
+// Subreddits lists the watched subreddits and what polling them costs.
+func (s *Session) Subreddits(ctx context.Context) (wire.SubredditList, error) {
+	list, err := s.config.Client.Subreddits(ctx)
+	for i := range list.Results {
+		list.Results[i] = cleanSubreddit(list.Results[i])
 	}
-	return rows, err
+	return list, err
+}
+
+// Preview says in words what a change would do, and whether every interval
+// would hold.
+func (s *Session) Preview(ctx context.Context, c wire.PreviewChange) (detail string, holds bool, err error) {
+	p, err := s.config.Client.Preview(ctx, c)
+	return clean(p.Detail, mostTitle), p.PromiseHolds, err
 }
 
 // Subreddit gives one row as it is now.

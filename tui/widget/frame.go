@@ -92,4 +92,4 @@ func ASCII(line string) string {
 }
 
 // glyphs are our own signs and their plain stand-ins, each of one cell.
-var glyphs = map[string]string{"…": "~", "–": "-", "─": "-", "│": "|", "●": "*", "○": "o", "▸": ">", "•": "*", "↑": "^"}
+var glyphs = map[string]string{"…": "~", "–": "-", "─": "-", "│": "|", "●": "*", "○": "o", "▸": ">", "•": "*", "↑": "^", "→": ">", "×": "x", "·": "-"}

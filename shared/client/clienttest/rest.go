@@ -38,7 +38,7 @@ func (s *Server) stats(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := wire.SubredditList{Results: []wire.Subreddit{}}
+	out := wire.SubredditList{Results: []wire.Subreddit{}, Budget: s.budget}
 	for _, row := range s.rows {
 		out.Results = append(out.Results, row)
 	}

@@ -32,6 +32,8 @@ type Server struct {
 	away      int // status of every answer, 0: well
 	calls     map[string]int
 	rows      map[string]wire.Subreddit
+	gaps      map[string][]wire.Gap
+	budget    *wire.Budget
 }
 
 type account struct {
@@ -48,7 +50,7 @@ func Start() *Server {
 			"admin": {"admin", pulse.Admin}, "olga": {"olga", pulse.Operator}, "vera": {"vera", pulse.Viewer},
 		},
 		access: map[string]string{}, refresh: map[string]string{}, calls: map[string]int{},
-		rows: map[string]wire.Subreddit{},
+		rows: map[string]wire.Subreddit{}, gaps: map[string][]wire.Gap{},
 	}
 	s.feed.reset("e1")
 	mux := http.NewServeMux()
@@ -65,6 +67,8 @@ func Start() *Server {
 	mux.HandleFunc("GET /api/subreddits/", s.guard(pulse.Viewer, s.list))
 	mux.HandleFunc("GET /api/subreddits/{name}/", s.guard(pulse.Viewer, s.one))
 	mux.HandleFunc("POST /api/subreddits/", s.guard(pulse.Operator, s.add))
+	mux.HandleFunc("POST /api/subreddits/preview/", s.guard(pulse.Viewer, s.preview))
+	mux.HandleFunc("GET /api/subreddits/{name}/gaps/", s.guard(pulse.Viewer, s.listGaps))
 	mux.HandleFunc("PATCH /api/subreddits/{name}/", s.guard(pulse.Operator, s.edit))
 	mux.HandleFunc("DELETE /api/subreddits/{name}/", s.guard(pulse.Operator, s.remove))
 	mux.HandleFunc("GET /ws/posts/", s.guard(pulse.Viewer, s.feed.serve))
