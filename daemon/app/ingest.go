@@ -38,8 +38,11 @@ func ingestServices(p *parts) ([]lifecycle.Service, error) {
 		return nil, err
 	}
 	s := p.c.Scheduler
-	stage := ingest.New(ingest.Config{ConfigPoll: s.ConfigPoll, MaxPages: s.MaxPages, Workers: s.Workers},
-		client, bus, store, p.log.With("part", "ingest"), p.reg)
+	stage := ingest.New(ingest.Config{
+		ConfigPoll: s.ConfigPoll, MaxPages: s.MaxPages, Workers: s.Workers, Backfill: s.Backfill,
+		Sweep: s.Sweep, SweepDepth: s.SweepDepth, RefreshUntil: s.RefreshUntil, MaxLive: s.MaxLive,
+		DiscoveryShare: s.DiscoveryShare,
+	}, client, bus, store, p.log.With("part", "ingest"), p.reg)
 	return []lifecycle.Service{{Name: "ingest", Run: func(ctx context.Context) error {
 		defer client.Close()
 		return stage.Run(ctx)

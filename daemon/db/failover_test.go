@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"dev.redditpulse/shared/config"
@@ -15,9 +16,29 @@ import (
 // relay passes connections on to a server until it is cut.
 type relay struct {
 	net.Listener
-	mu    sync.Mutex // covers conns
-	conns []net.Conn
-	all   sync.WaitGroup
+	mu     sync.Mutex // covers conns
+	conns  []net.Conn
+	all    sync.WaitGroup
+	frozen atomic.Bool
+	ended  chan struct{}
+}
+
+// freeze keeps all connections open and passes nothing on any more.
+func (r *relay) freeze() { r.frozen.Store(true) }
+
+// until reads until the relay is frozen; then it waits for its end.
+type until struct {
+	io.Reader
+	r *relay
+}
+
+func (u until) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if u.r.frozen.Load() {
+		<-u.r.ended
+		return 0, io.EOF
+	}
+	return n, err
 }
 
 func relayTo(t *testing.T, address string) *relay {
@@ -26,7 +47,7 @@ func relayTo(t *testing.T, address string) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{Listener: l}
+	r := &relay{Listener: l, ended: make(chan struct{})}
 	r.all.Go(func() {
 		for {
 			in, err := l.Accept()
@@ -41,8 +62,8 @@ func relayTo(t *testing.T, address string) *relay {
 			r.mu.Lock()
 			r.conns = append(r.conns, in, out)
 			r.mu.Unlock()
-			r.all.Go(func() { _, _ = io.Copy(out, in); out.Close() })
-			r.all.Go(func() { _, _ = io.Copy(in, out); in.Close() })
+			r.all.Go(func() { _, _ = io.Copy(out, until{in, r}); out.Close() })
+			r.all.Go(func() { _, _ = io.Copy(in, until{out, r}); in.Close() })
 		}
 	})
 	t.Cleanup(func() { r.cut(); r.all.Wait() })
@@ -54,6 +75,11 @@ func (r *relay) cut() {
 	r.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	select {
+	case <-r.ended:
+	default:
+		close(r.ended)
+	}
 	for _, c := range r.conns {
 		c.Close()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"dev.redditpulse/shared/config"
 	"dev.redditpulse/sql"
 )
 
@@ -24,28 +25,37 @@ func TestPagesInTheOrdersOfTimeWalkAnIndex(t *testing.T) {
 	execute(t, c, `insert into post_history (post_id, observed_at, score, num_comments)
 		select id, observed_at, 1, 0 from posts`)
 	execute(t, c, `analyze`)
+	far := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
+	for _, name := range []string{"list_observed", "list_observed_back", "list_created", "list_created_back"} {
+		for _, key := range []any{nil, far} {
+			walksAnIndex(t, c, "post/"+name, nil, nil, nil, nil, nil, nil, key, "t3_1", 51)
+		}
+	}
+	for _, since := range []time.Time{far, far.AddDate(-1, 0, 0)} {
+		walksAnIndex(t, c, "post/list_live", since, 20_000)
+	}
+}
+
+// walksAnIndex explains a query with the values in the text, as a custom plan
+// sees them.
+func walksAnIndex(t *testing.T, c config.Postgres, query string, args ...any) {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), c.PrimaryDSN.Reveal())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	far := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
-	for _, name := range []string{"list_observed", "list_observed_back", "list_created", "list_created_back"} {
-		for _, key := range []any{nil, far} {
-			// Explained with the values in the text, as a custom plan sees them.
-			rows, err := conn.Query(t.Context(), "explain (costs off) "+sql.Query("post/"+name),
-				pgx.QueryExecModeSimpleProtocol, nil, nil, nil, nil, nil, nil, key, "t3_1", 51)
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil {
-				t.Fatal(err)
-			}
-			plan := strings.Join(lines, "\n")
-			if strings.Contains(plan, "->  Sort") || strings.Contains(plan, "Seq Scan on posts ") || !strings.Contains(plan, "Index") {
-				t.Errorf("%s from %v:\n%s", name, key, plan)
-			}
-		}
+	rows, err := conn.Query(t.Context(), "explain (costs off) "+sql.Query(query),
+		append([]any{pgx.QueryExecModeSimpleProtocol}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := strings.Join(lines, "\n")
+	if strings.Contains(plan, "Sort") || strings.Contains(plan, "Seq Scan on posts ") || !strings.Contains(plan, "Index") {
+		t.Errorf("%s of %v:\n%s", query, args, plan)
 	}
 }

@@ -24,6 +24,8 @@ var (
 	}
 	getPost          = sql.Query("post/get")
 	knownPosts       = sql.Query("post/known")
+	livePosts        = sql.Query("post/list_live")
+	postsByID        = sql.Query("post/by_ids")
 	historyOfPost    = sql.Query("history/of_post")
 	statsAll         = sql.Query("post/stats")
 	statsBySubreddit = sql.Query("post/stats_by_subreddit")
@@ -174,4 +176,37 @@ func (d *DB) KnownPosts(ctx context.Context, ids []string) ([]string, error) {
 	}
 	known, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	return known, coded("look for known posts", err)
+}
+
+// LivePosts gives the live posts made at or after since, newest first, at most
+// limit: only PostID, Subreddit, State, the times, Score, NumComments and
+// Velocity are set. They are read from the primary, so that none that was
+// stored before is missing.
+func (d *DB) LivePosts(ctx context.Context, since time.Time, limit int) ([]pulse.Post, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
+	rows, err := d.primary.Query(ctx, livePosts, since, limit)
+	if err != nil {
+		return nil, coded("list live posts", err)
+	}
+	posts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (pulse.Post, error) {
+		var p pulse.Post
+		err := row.Scan(&p.PostID, &p.Subreddit, &p.CreatedAt, &p.ObservedAt, &p.Score,
+			&p.NumComments, &p.Velocity)
+		p.State, p.CreatedAt, p.ObservedAt = pulse.Live, p.CreatedAt.UTC(), p.ObservedAt.UTC()
+		return p, err
+	})
+	return posts, coded("list live posts", err)
+}
+
+// PostsByID gives those of ids that are stored on the primary, in any order.
+func (d *DB) PostsByID(ctx context.Context, ids []string) ([]pulse.Post, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
+	rows, err := d.primary.Query(ctx, postsByID, ids)
+	if err != nil {
+		return nil, coded("get posts", err)
+	}
+	posts, err := pgx.CollectRows(rows, scanPost)
+	return posts, coded("get posts", err)
 }

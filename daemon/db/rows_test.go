@@ -60,30 +60,6 @@ func TestTheSchemaRefusesABadRow(t *testing.T) {
 	}
 }
 
-func TestAStatusIsKeptWhileItsRowIs(t *testing.T) {
-	t.Parallel()
-	d := open(t)
-	if _, err := d.AddSubreddit(t.Context(), politics()); err != nil {
-		t.Fatal(err)
-	}
-	at := start
-	rate := 2.5
-	polled := pulse.SubredditStatus{State: pulse.Polling, LastPollAt: &at, PostsPerMinute: &rate}
-	failed := pulse.SubredditStatus{State: pulse.Private, LastError: "403"}
-	for _, s := range []pulse.SubredditStatus{polled, failed} {
-		if err := d.SaveStatus(t.Context(), "Politics", s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := d.SaveStatus(t.Context(), "nobody", polled); err != nil {
-		t.Errorf("a status without a row: %v", err)
-	}
-	s, err := d.GetSubreddit(t.Context(), "politics")
-	if err != nil || s.Status.State != pulse.Private || s.Status.LastError != "403" || s.Status.LastPollAt == nil || *s.Status.PostsPerMinute != 2.5 {
-		t.Errorf("got %+v, %v", s.Status, err)
-	}
-}
-
 func TestEveryChangeOfASubredditNotifies(t *testing.T) {
 	t.Parallel()
 	c := settings(t)

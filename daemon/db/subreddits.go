@@ -16,7 +16,6 @@ var (
 	addSubreddit    = sql.Query("subreddit/add")
 	editSubreddit   = sql.Query("subreddit/edit")
 	removeSubreddit = sql.Query("subreddit/remove")
-	saveStatus      = sql.Query("subreddit/save_status")
 )
 
 // ListSubreddits gives every configured subreddit with its status, by name.
@@ -111,26 +110,21 @@ func changedSince(s pulse.Subreddit) error {
 	return pulse.Errorf(pulse.Conflict, "%s has changed since you read it: it is at version %d", s.Name, s.Version)
 }
 
-// SaveStatus writes how polling of a subreddit stands; nothing where it is no
-// longer configured.
-func (d *DB) SaveStatus(ctx context.Context, name string, s pulse.SubredditStatus) error {
-	ctx, cancel := d.bounded(ctx)
-	defer cancel()
-	_, err := d.primary.Exec(ctx, saveStatus, name, s.State, s.LastPollAt, s.NextPollAt,
-		s.EffectiveIntervalSeconds, s.PostsPerMinute, s.LastError, s.Gaps)
-	return coded("save a subreddit's status", err)
-}
-
 func scanSubreddit(row pgx.CollectableRow) (pulse.Subreddit, error) {
 	var s pulse.Subreddit
 	var state, lastError *string
 	var gaps *int64
+	var ratePosts, rateMinutes *float64
+	var last gapRow
 	err := row.Scan(&s.Name, &s.IntervalSeconds, &s.Priority, &s.IsActive, &s.AddedBy, &s.CreatedAt,
 		&s.UpdatedAt, &s.Version, &state, &s.Status.LastPollAt, &s.Status.NextPollAt,
-		&s.Status.EffectiveIntervalSeconds, &s.Status.PostsPerMinute, &lastError, &gaps)
+		&s.Status.EffectiveIntervalSeconds, &s.Status.PostsPerMinute, &lastError, &gaps,
+		&s.Status.CoveredUntil, &ratePosts, &rateMinutes, &last.from, &last.to, &last.noticed, &last.reason)
 	s.Status.State = pulse.Pending
 	if state != nil {
 		s.Status.State, s.Status.LastError, s.Status.Gaps = pulse.PollState(*state), *lastError, *gaps
+		s.Status.RatePosts, s.Status.RateMinutes = *ratePosts, *rateMinutes
+		s.Status.LastGap = last.gap(s.Name)
 	}
 	if !s.IsActive {
 		s.Status.State = pulse.Paused

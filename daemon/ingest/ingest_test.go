@@ -1,223 +1,223 @@
 package ingest
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"dev.redditpulse/shared/pulse"
 	"dev.redditpulse/shared/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// world is a Reddit, a Kafka and a database in memory, on the bubble's clock.
-type world struct {
-	mu       sync.Mutex
-	posts    map[string][]string // by subreddit: ids, newest first
-	fail     map[string]error    // by subreddit
-	polls    map[string][]time.Time
-	rows     []pulse.Subreddit
-	changed  func()
-	lost     bool // notifications
-	stored   map[string]bool
-	produced []wire.Record
-	broken   error // of Kafka
-	status   map[string]pulse.SubredditStatus
-}
-
-func newWorld(names ...string) *world {
-	w := &world{
-		posts: map[string][]string{}, fail: map[string]error{}, polls: map[string][]time.Time{},
-		stored: map[string]bool{}, status: map[string]pulse.SubredditStatus{},
-	}
-	for _, name := range names {
-		w.rows = append(w.rows, row0(name))
-		w.posts[name] = []string{"t3_" + name + "1"}
-	}
-	return w
-}
-
-func row0(name string) pulse.Subreddit {
-	return pulse.Subreddit{Name: name, IntervalSeconds: 60, Priority: pulse.Fast, IsActive: true, Version: 1}
-}
-
-func (w *world) Newest(_ context.Context, name string, limit int, after string) (pulse.ListingPage, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if after == "" {
-		w.polls[name] = append(w.polls[name], time.Now())
-	}
-	if err := w.fail[name]; err != nil {
-		return pulse.ListingPage{}, err
-	}
-	ids := w.posts[name]
-	if after != "" {
-		ids = ids[slices.Index(ids, after)+1:]
-	}
-	var page pulse.ListingPage
-	for _, id := range ids[:min(limit, len(ids))] {
-		page.Observations = append(page.Observations, pulse.Observation{
-			PostID: id, ObservedAt: time.Now(), Subreddit: name, CreatedAt: time.Now(), State: pulse.Live,
-		})
-	}
-	if len(ids) > limit {
-		page.After = ids[limit-1]
-	}
-	return page, nil
-}
-
-func (w *world) Produce(_ context.Context, records []wire.Record) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.broken != nil {
-		return w.broken
-	}
-	w.produced = append(w.produced, records...)
-	return nil
-}
-
-func (w *world) ListSubreddits(context.Context) ([]pulse.Subreddit, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.rows), nil
-}
-
-func (w *world) WatchSubreddits(ctx context.Context, changed func()) {
-	w.mu.Lock()
-	w.changed = changed
-	w.mu.Unlock()
-	<-ctx.Done()
-}
-
-func (w *world) SaveStatus(_ context.Context, name string, s pulse.SubredditStatus) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.status[name] = s
-	return nil
-}
-
-func (w *world) KnownPosts(_ context.Context, ids []string) ([]string, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var known []string
-	for _, id := range ids {
-		if w.stored[id] {
-			known = append(known, id)
-		}
-	}
-	return known, nil
-}
-
-// edit changes the rows and notifies, unless notifications are lost.
-func (w *world) edit(f func()) {
-	w.mu.Lock()
-	f()
-	changed := w.changed
-	if w.lost {
-		changed = func() {}
-	}
-	w.mu.Unlock()
-	changed()
-}
-
-func (w *world) ids(topic string) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var ids []string
-	for _, r := range w.produced {
-		if r.Topic == topic {
-			ids = append(ids, string(r.Key))
-		}
-	}
-	return ids
-}
-
-func (w *world) polled(name string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.polls[name])
-}
-
-// live runs the stage for as long as f lasts, on a clock that jumps.
-func live(t *testing.T, w *world, f func()) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		g := New(Config{ConfigPoll: time.Minute, MaxPages: 10, Workers: 2}, w, w, w,
-			slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- g.Run(ctx) }()
-		synctest.Wait()
-		f()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// pass lets time go by and everything that it sets off happen.
-func pass(d time.Duration) {
-	<-time.After(d)
-	synctest.Wait()
-}
-
 func TestFirstSightsAndLaterReadingsGoToTheirTopics(t *testing.T) {
 	t.Parallel()
 	w := newWorld("golang")
-	w.stored["t3_old"] = true
-	w.posts["golang"] = []string{"t3_new", "t3_old"}
-	live(t, w, func() {
-		if raw, refresh := w.ids(wire.TopicRaw), w.ids(wire.TopicRefresh); !slices.Equal(raw, []string{"t3_new"}) || !slices.Equal(refresh, []string{"t3_old"}) {
-			t.Errorf("raw %v, refresh %v", raw, refresh)
-		}
+	runs(t, w, func() {
+		w.post("golang", "a")
 		pass(time.Minute)
-		if raw := w.ids(wire.TopicRaw); len(raw) != 1 {
-			t.Errorf("a post was first seen %d times", len(raw))
+		w.post("golang", "b")
+		pass(time.Minute)
+		if w.first("a") != 1 || w.first("b") != 1 {
+			t.Errorf("first seen %d and %d times", w.first("a"), w.first("b"))
 		}
-		if refresh := w.ids(wire.TopicRefresh); len(refresh) != 3 {
-			t.Errorf("%d later readings, want 3", len(refresh))
+		refreshes := 0
+		for _, r := range w.produced {
+			if r.Topic == wire.TopicRefresh && string(r.Key) == "t3_a" {
+				refreshes++
+			}
+		}
+		if refreshes == 0 {
+			t.Error("no later reading of the first post")
 		}
 	})
 }
 
-func TestANewSubredditIsReadBackToItsEndOldestFirst(t *testing.T) {
+func TestSubredditsShareRequests(t *testing.T) {
 	t.Parallel()
-	w := newWorld("golang")
-	w.posts["golang"] = nil
-	for i := range 250 {
-		w.posts["golang"] = append(w.posts["golang"], fmt.Sprintf("t3_%03d", 999-i))
+	w := newWorld(names(115)...)
+	for i := range w.rows {
+		switch {
+		case i >= 71:
+			w.rows[i].IntervalSeconds = 600
+		case i >= 26:
+			w.rows[i].IntervalSeconds = 180
+		}
 	}
-	live(t, w, func() {
-		raw := w.ids(wire.TopicRaw)
-		if len(raw) != 250 || !slices.IsSorted(raw) {
-			t.Errorf("%d posts, oldest first: %v", len(raw), slices.IsSorted(raw))
+	runs(t, w, func() {
+		pass(time.Hour)
+		begun := w.listings()
+		pass(time.Hour)
+		if perMinute := float64(w.listings()-begun) / 60; perMinute > 3 {
+			t.Errorf("%.2f requests a minute", perMinute)
+		}
+		for i, row := range w.rows {
+			times := w.times[row.Name]
+			for k := 1; k < len(times); k++ {
+				if gap := times[k].Sub(times[k-1]); gap > time.Duration(row.IntervalSeconds)*time.Second {
+					t.Errorf("row %d waited %s, promised %d s", i, gap, row.IntervalSeconds)
+					break
+				}
+			}
 		}
 	})
 }
 
-func TestWhatKafkaDidNotTakeIsFoundAgain(t *testing.T) {
+func TestANewSubredditIsReadBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld("golang")
-	w.broken = errors.New("no leader")
-	live(t, w, func() {
-		w.mu.Lock()
-		w.broken = nil
-		w.mu.Unlock()
+	bubble(t, func(t *testing.T) {
+		now := time.Now()
+		for i := range 400 {
+			w.postAt("golang", fmt.Sprint(i), now.Add(-30*time.Hour+time.Duration(i)*4*time.Minute))
+		}
+		stop := begin(t, w)
+		old := 0
+		for i := range 400 {
+			if at := now.Add(-30*time.Hour + time.Duration(i)*4*time.Minute); w.first(fmt.Sprint(i)) == 0 && at.After(now.Add(-24*time.Hour)) {
+				t.Fatalf("post %d of %s ago was not found", i, now.Sub(at))
+			} else if w.first(fmt.Sprint(i)) > 0 {
+				old++
+			}
+		}
+		if old == 0 || len(w.gaps) > 0 {
+			t.Errorf("%d found, gaps %v", old, w.gaps)
+		}
+		stop()
+	})
+}
+
+func TestAnOutageIsHealedOrRecorded(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		perMinute int
+		lasts     time.Duration
+		gap       bool
+	}{
+		"more than a page":          {10, 30 * time.Minute, false},
+		"more than a listing holds": {30, time.Hour, true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld("busy", "quiet")
+			runs(t, w, func() {
+				made := 0
+				write := func(d time.Duration) {
+					for range int(d.Minutes()) {
+						for range c.perMinute {
+							w.post("busy", fmt.Sprint(made))
+							made++
+							pass(time.Minute / time.Duration(c.perMinute))
+						}
+					}
+				}
+				write(20 * time.Minute)
+				w.set(func() { w.down = downError{} })
+				write(c.lasts)
+				if s := w.statusOf("busy"); s.State != pulse.Backoff {
+					t.Errorf("during the outage it is %s", s.State)
+				}
+				w.set(func() { w.down = nil })
+				before := w.listings()
+				write(3 * time.Minute)
+				if n := w.listings() - before; n > 45 {
+					t.Errorf("%d listings in the first three minutes after", n)
+				}
+				lost := 0
+				for i := range made - 2*c.perMinute {
+					if w.first(fmt.Sprint(i)) > 0 {
+						continue
+					}
+					lost++
+					at := w.posts["busy"][len(w.posts["busy"])-1-i].CreatedAt
+					if !slices.ContainsFunc(w.gaps, func(g pulse.Gap) bool {
+						return g.Subreddit == "busy" && at.After(g.From) && at.Before(g.To)
+					}) {
+						t.Fatalf("post %d of %s is missing in silence; gaps %v", i, at, w.gaps)
+					}
+				}
+				if (lost > 0) != c.gap || (len(w.gaps) > 0) != c.gap {
+					t.Errorf("%d of %d lost, gaps %v", lost, made, w.gaps)
+				}
+			})
+		})
+	}
+}
+
+func TestACulpritIsFoundAndTheRestGoesOn(t *testing.T) {
+	t.Parallel()
+	all := names(50)
+	w := newWorld(all...)
+	w.fail[all[17]], w.fail[all[40]] = stateError{}, errors.New("truncated JSON")
+	runs(t, w, func() {
+		for _, name := range all {
+			w.post(name, postOf(name))
+		}
+		pass(5 * time.Minute)
+		for i, name := range all {
+			state := w.statusOf(name).State
+			want := pulse.Polling
+			switch i {
+			case 17:
+				want = pulse.Private
+			case 40:
+				want = pulse.Backoff
+			}
+			if state != want || (w.first(postOf(name)) == 1) != (want == pulse.Polling) {
+				t.Errorf("%s is %s, its post was seen %d times", name, state, w.first(postOf(name)))
+			}
+		}
+		begun := w.listings()
+		pass(time.Hour)
+		if n := w.listings() - begun; n > 120 {
+			t.Errorf("%d requests in an hour: the culprits are asked for too often", n)
+		}
+		if n := w.polled(all[17]); n > 12 {
+			t.Errorf("the private one was asked for %d times", n)
+		}
+		w.set(func() { clear(w.fail) })
+		pass(25 * time.Hour)
+		if s := w.statusOf(all[17]); s.State != pulse.Polling || w.first(postOf(all[17])) != 1 {
+			t.Errorf("back within a day? it is %s", s.State)
+		}
+	})
+}
+
+func TestAnAnswerThatIsBadForAllIsNobodysFault(t *testing.T) {
+	t.Parallel()
+	all := names(60)
+	w := newWorld(all...)
+	for _, name := range all {
+		w.fail[name] = errors.New("truncated JSON")
+	}
+	runs(t, w, func() {
 		pass(time.Minute)
-		if raw := w.ids(wire.TopicRaw); len(raw) != 1 {
-			t.Errorf("raw %v, want the post", raw)
+		if n := w.listings(); n > 12 {
+			t.Errorf("%d requests to find out", n)
+		}
+	})
+}
+
+func TestSilentSubredditsAreAskedForAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld("busy", "banned")
+	runs(t, w, func() {
+		w.set(func() { w.fail["nobody"] = nil })
+		for i := range 48 * 6 {
+			w.post("busy", fmt.Sprint(i))
+			pass(10 * time.Minute)
+		}
+		alone := 0
+		for _, q := range w.requests {
+			if slices.Equal(q.Subreddits, []string{"banned"}) && !q.Spare {
+				alone++
+			}
+		}
+		if alone < 2 || alone > 6 {
+			t.Errorf("asked for alone %d times in two days", alone)
 		}
 	})
 }
@@ -229,7 +229,7 @@ func TestRowsApplyWithoutARestartAndLeaveTheOthersAlone(t *testing.T) {
 			t.Parallel()
 			w := newWorld("golang", "rust")
 			w.lost = lost
-			live(t, w, func() {
+			runs(t, w, func() {
 				pass(30 * time.Second)
 				w.edit(func() {
 					w.rows = append(w.rows, row0("politics"))
@@ -243,7 +243,7 @@ func TestRowsApplyWithoutARestartAndLeaveTheOthersAlone(t *testing.T) {
 					t.Errorf("politics was polled %d times, want once at once", w.polled("politics"))
 				}
 				pass(20 * time.Second)
-				if n := w.polled("golang"); n < 3 {
+				if n := w.polled("golang"); n < 4 {
 					t.Errorf("golang was polled %d times since its interval is 10 s", n)
 				}
 				w.edit(func() { w.rows[0].IsActive, w.rows[0].Version = false, 3 })
@@ -253,6 +253,9 @@ func TestRowsApplyWithoutARestartAndLeaveTheOthersAlone(t *testing.T) {
 				pass(5 * time.Minute)
 				if w.polled("golang") != before || w.polled("rust") != gone {
 					t.Error("a paused or removed subreddit is polled on")
+				}
+				if s := w.statusOf("golang"); s.State != pulse.Paused {
+					t.Errorf("paused, it is %s", s.State)
 				}
 				if n := w.polled("politics"); n < 6 {
 					t.Errorf("politics was polled %d times, the others' edits disturbed it", n)
@@ -270,18 +273,7 @@ func TestRowsApplyWithoutARestartAndLeaveTheOthersAlone(t *testing.T) {
 	}
 }
 
-// stateError and limitError are what the client of Reddit gives.
-type stateError struct{}
-
-func (stateError) Error() string              { return "r/golang is private" }
-func (stateError) PollState() pulse.PollState { return pulse.Private }
-
-type limitError struct{}
-
-func (limitError) Error() string             { return "too many requests" }
-func (limitError) RetryAfter() time.Duration { return 5 * time.Minute }
-
-func TestErrorsBecomeStatesAndPauses(t *testing.T) {
+func TestLimitsAndTroubleBecomeStatesAndPauses(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		err   error
@@ -289,22 +281,22 @@ func TestErrorsBecomeStatesAndPauses(t *testing.T) {
 		quiet time.Duration // without another poll
 		again time.Duration // until the next
 	}{
-		"a state of the community": {stateError{}, pulse.Private, 59 * time.Minute, 2 * time.Minute},
+		"a state of the community": {stateError{}, pulse.Private, 29 * time.Minute, 32 * time.Minute},
 		"a limit":                  {limitError{}, pulse.Backoff, 4 * time.Minute, 2 * time.Minute},
-		"trouble on the way":       {errors.New("timeout"), pulse.Backoff, 20 * time.Second, 2 * time.Minute},
+		"a bad answer":             {errors.New("not a listing"), pulse.Backoff, 20 * time.Second, time.Minute},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld("golang", "rust")
+			w := newWorld("golang")
 			w.fail["golang"] = fmt.Errorf("list: %w", c.err)
-			live(t, w, func() {
-				w.mu.Lock()
-				s := w.status["golang"]
-				w.mu.Unlock()
-				if s.State != c.state || !strings.Contains(s.LastError, c.err.Error()) || s.NextPollAt == nil {
+			runs(t, w, func() {
+				pass(2 * time.Second)
+				s := w.statusOf("golang")
+				if s.State != c.state || s.NextPollAt == nil {
 					t.Errorf("status %+v", s)
 				}
+				has(t, "last error", s.LastError, c.err.Error())
 				pass(c.quiet)
 				if w.polled("golang") != 1 {
 					t.Errorf("polled %d times within %s", w.polled("golang"), c.quiet)
@@ -313,25 +305,145 @@ func TestErrorsBecomeStatesAndPauses(t *testing.T) {
 				if w.polled("golang") < 2 {
 					t.Error("not polled again")
 				}
-				if w.polled("rust") < 2 {
-					t.Error("the other subreddit waited, too")
-				}
 			})
 		})
 	}
+}
+
+func TestKafkaAwayPausesAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld("golang", "rust")
+	runs(t, w, func() {
+		pass(time.Minute)
+		w.mem.Lock()
+		w.broken = errors.New("no leader")
+		w.mem.Unlock()
+		for i := range 50 {
+			w.post("golang", fmt.Sprint(i))
+			pass(6 * time.Second)
+		}
+		has(t, "last error", w.statusOf("golang").LastError, "no leader")
+		if n := w.listings(); n > 30 {
+			t.Errorf("%d requests while nothing could be handed on", n)
+		}
+		w.mem.Lock()
+		w.broken = nil
+		w.mem.Unlock()
+		pass(2 * time.Minute)
+		for i := range 50 {
+			if w.first(fmt.Sprint(i)) != 1 {
+				t.Errorf("post %d was first seen %d times", i, w.first(fmt.Sprint(i)))
+			}
+		}
+		if s := w.statusOf("golang"); s.State != pulse.Polling || s.LastError != "" {
+			t.Errorf("afterwards it is %s: %q", s.State, s.LastError)
+		}
+	})
+}
+
+func TestARestartGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld("golang", "rust")
+	w.lag = true // what is produced is in Kafka only
+	bubble(t, func(t *testing.T) {
+		stop := begin(t, w)
+		for i := range 200 {
+			w.post("golang", fmt.Sprint(i))
+			pass(3 * time.Second)
+		}
+		stop()
+		for i := range 150 {
+			w.post("golang", fmt.Sprint(200+i))
+			pass(3 * time.Second)
+		}
+		before := w.polled("rust")
+		stop = begin(t, w)
+		pass(time.Minute)
+		stop()
+		for i := range 350 {
+			if w.first(fmt.Sprint(i)) != 1 {
+				t.Errorf("post %d was first seen %d times", i, w.first(fmt.Sprint(i)))
+			}
+		}
+		if w.polled("rust") == before || len(w.gaps) > 0 {
+			t.Errorf("gaps %v", w.gaps)
+		}
+		if s := w.statusOf("golang"); s.CoveredUntil == nil || *s.PostsPerMinute < 3 {
+			t.Errorf("the rate was forgotten: %+v", s)
+		}
+	})
+}
+
+func TestAQuickRestartKeepsTheTimers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(names(30)...)
+	for i := range w.rows {
+		w.rows[i].IntervalSeconds = 600
+	}
+	bubble(t, func(t *testing.T) {
+		stop := begin(t, w)
+		pass(time.Minute)
+		stop()
+		before := w.listings()
+		stop = begin(t, w)
+		pass(7 * time.Minute)
+		stop()
+		if n := w.listings() - before; n != 0 {
+			t.Errorf("%d polls that nobody was due for", n)
+		}
+	})
 }
 
 func TestARowThatTheSchemaShouldHaveRefusedIsNotPolled(t *testing.T) {
 	t.Parallel()
 	w := newWorld("golang")
 	w.rows[0].IntervalSeconds = 1
-	live(t, w, func() {
+	runs(t, w, func() {
 		pass(5 * time.Minute)
 		if n := w.polled("golang"); n != 0 {
 			t.Errorf("polled %d times", n)
 		}
-		if s := w.status["golang"]; !strings.Contains(s.LastError, "interval_seconds") {
-			t.Errorf("status %+v does not say why", s)
+		has(t, "status", w.statusOf("golang").LastError, "interval_seconds")
+	})
+}
+
+func TestAnotherClocksTimesDoNotStopAnybody(t *testing.T) {
+	t.Parallel()
+	w := newWorld("golang")
+	bubble(t, func(t *testing.T) {
+		year := time.Now().AddDate(1, 0, 0)
+		w.status["golang"] = pulse.SubredditStatus{State: pulse.Polling, LastPollAt: &year, NextPollAt: &year, CoveredUntil: &year}
+		stop := begin(t, w)
+		w.post("golang", "a")
+		pass(time.Minute)
+		if w.first("a") != 1 {
+			t.Error("a clock that was a year ahead still counts")
+		}
+		stop()
+	})
+}
+
+func TestLatePostsAreFoundBySweeps(t *testing.T) {
+	t.Parallel()
+	w := newWorld("busy")
+	runs(t, w, func() {
+		for i := range 300 {
+			w.post("busy", fmt.Sprint(i))
+			pass(20 * time.Second)
+		}
+		// Approved an hour after it was made: far behind the newest page.
+		w.set(func() {
+			posts := w.posts["busy"]
+			late := posts[170]
+			late.PostID = "t3_late"
+			w.posts["busy"] = slices.Insert(posts, 170, late)
+		})
+		for i := range 240 {
+			w.post("busy", fmt.Sprint(300+i))
+			pass(20 * time.Second)
+		}
+		if w.first("late") != 1 {
+			t.Errorf("first seen %d times", w.first("late"))
 		}
 	})
 }
@@ -340,7 +452,7 @@ func TestTheMemoryOfProducedPostsIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newSeen(newWorld())
 	for i := range maxRecent + 10 {
-		s.add(fmt.Sprint(i))
+		s.add([]string{fmt.Sprint(i)})
 	}
 	if len(s.recent) != maxRecent || s.recent["9"] || !s.recent["10"] {
 		t.Errorf("%d remembered", len(s.recent))

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"dev.redditpulse/shared/pulse"
 )
@@ -30,6 +33,28 @@ func script(status int, header map[string]string, body string) http.Handler {
 		w.WriteHeader(status)
 		w.Write([]byte(body))
 	})
+}
+
+// inProcess answers requests by a handler, without a network.
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// newest asks for the newest page of these subreddits.
+func newest(names ...string) pulse.ListingQuery {
+	return pulse.ListingQuery{Subreddits: names, Limit: 100}
+}
+
+func outage(err error) bool {
+	var o interface{ Outage() bool }
+	return errors.As(err, &o) && o.Outage()
 }
 
 // recordedBody reads a body of the recorded folder, which may be absent.
@@ -56,48 +81,51 @@ func TestEveryAnswerIsUnderstood(t *testing.T) {
 		header map[string]string
 		body   string
 		state  pulse.PollState
+		outage bool
 		says   string
 	}{
-		{"private", 403, jsonType, recordedBody(t, "quoted/private_403.json"), pulse.Private, "the community is private"},
-		{"quarantined", 403, jsonType, recordedBody(t, "quoted/quarantined_403_with_email_optin.json"), pulse.Quarantined, "quarantined"},
-		{"quarantined, recorded", 403, jsonType, recordedBody(t, "error_403__r_tiananmenaquarefalse_top__asyncpraw_2020.json"), pulse.Quarantined, "quarantined"},
-		{"gated", 403, jsonType, recordedBody(t, "quoted/gated_403.json"), pulse.Gated, "gated"},
-		{"banned", 404, jsonType, recordedBody(t, "quoted/banned_404.json"), pulse.Banned, "banned"},
-		{"invalid name", 404, jsonType, recordedBody(t, "quoted/invalid_name_404.json"), pulse.Missing, "no such community"},
-		{"other reason", 404, jsonType, recordedBody(t, "error_404__r_TEST_SUBREDDIT_wiki_invalid__asyncpraw_2020.json"), pulse.Missing, "no such"},
-		{"nonexistent", 302, map[string]string{"Location": "https://www.reddit.com/subreddits/search?q=x"}, "", pulse.Missing, "no such"},
-		{"other redirect", 302, map[string]string{"Location": "https://www.reddit.com/login"}, "", transient, "points to"},
-		{"moved", 301, jsonType, "{}", transient, "301"},
-		{"forbidden without reason", 403, jsonType, `{"message":"Forbidden","error":403}`, transient, "403 Forbidden: Forbidden"},
+		{"private", 403, jsonType, recordedBody(t, "quoted/private_403.json"), pulse.Private, false, "the community is private"},
+		{"quarantined", 403, jsonType, recordedBody(t, "quoted/quarantined_403_with_email_optin.json"), pulse.Quarantined, false, "quarantined"},
+		{"quarantined, recorded", 403, jsonType, recordedBody(t, "error_403__r_tiananmenaquarefalse_top__asyncpraw_2020.json"), pulse.Quarantined, false, "quarantined"},
+		{"gated", 403, jsonType, recordedBody(t, "quoted/gated_403.json"), pulse.Gated, false, "gated"},
+		{"banned", 404, jsonType, recordedBody(t, "quoted/banned_404.json"), pulse.Banned, false, "banned"},
+		{"invalid name", 404, jsonType, recordedBody(t, "quoted/invalid_name_404.json"), pulse.Missing, false, "no such community"},
+		{"other reason", 404, jsonType, recordedBody(t, "error_404__r_TEST_SUBREDDIT_wiki_invalid__asyncpraw_2020.json"), pulse.Missing, false, "no such"},
+		{"nonexistent", 302, map[string]string{"Location": "https://www.reddit.com/subreddits/search?q=x"}, "", pulse.Missing, false, "no such"},
+		{"other redirect", 302, map[string]string{"Location": "https://www.reddit.com/login"}, "", transient, false, "points to"},
+		{"moved", 301, jsonType, "{}", transient, false, "301"},
+		{"forbidden without reason", 403, jsonType, `{"message":"Forbidden","error":403}`, transient, false, "403 Forbidden: Forbidden"},
 		{"scope", 403, map[string]string{"WWW-Authenticate": `Bearer realm="reddit", error="insufficient_scope"`},
-			`{"message":"Forbidden","error":403}`, transient, "scope"},
-		{"blocked", 403, html, recordedBody(t, "quoted/blocked_403.html"), transient, "reddit.user_agent is blocked"},
-		{"odd reason", 403, jsonType, `{"reason":17,"message":["x"],"error":"403"}`, transient, "403"},
-		{"proxy's 404", 404, html, "<html>nginx</html>", transient, "404"},
-		{"400 text", 400, map[string]string{"Content-Type": "text/plain"}, "Bad Request", transient, "400 Bad Request"},
-		{"400 JSON", 400, jsonType, `{"error": 400}`, transient, "400"},
-		{"414", 414, map[string]string{"Retry-After": "0"}, "Error: URI Too Long", transient, "414"},
-		{"451", 451, jsonType, "", transient, "451"},
-		{"500", 500, jsonType, `{"message":"Internal Server Error","error":500}`, transient, "Internal Server Error"},
-		{"502 empty", 502, jsonType, "", transient, "502"},
-		{"503 empty", 503, jsonType, "", transient, "503"},
-		{"504 empty", 504, jsonType, "", transient, "504"},
-		{"520 empty", 520, jsonType, "", transient, "520"},
-		{"522 empty", 522, jsonType, "", transient, "522"},
-		{"200 empty", 200, jsonType, "", transient, "not JSON"},
-		{"200 HTML", 200, html, "<!doctype html><title>reddit</title>", transient, "not JSON"},
-		{"200 truncated", 200, jsonType, `{"kind": "Listing", "data": {"children": [{"kind": "t3", "da`, transient, "not JSON"},
-		{"200 null", 200, jsonType, "null", transient, "not a listing"},
-		{"200 other thing", 200, jsonType, `{"kind": "t5", "data": {}}`, transient, "not a listing"},
-		{"200 list", 200, jsonType, `[{"kind":"Listing"}]`, transient, "not a listing"},
-		{"200 error body", 200, jsonType, `{"error": 500}`, transient, "not a listing"},
-		{"deep", 200, jsonType, strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), transient, "not JSON"},
-		{"endless", 200, jsonType, strings.Repeat(" ", maxBody+1), transient, "longer than"},
+			`{"message":"Forbidden","error":403}`, transient, true, "scope"},
+		{"blocked", 403, html, recordedBody(t, "quoted/blocked_403.html"), transient, true, "reddit.user_agent is blocked"},
+		{"odd reason", 403, jsonType, `{"reason":17,"message":["x"],"error":"403"}`, transient, false, "403"},
+		{"proxy's 404", 404, html, "<html>nginx</html>", transient, false, "404"},
+		{"400 text", 400, map[string]string{"Content-Type": "text/plain"}, "Bad Request", transient, false, "400 Bad Request"},
+		{"400 JSON", 400, jsonType, `{"error": 400}`, transient, false, "400"},
+		{"414", 414, map[string]string{"Retry-After": "0"}, "Error: URI Too Long", transient, false, "414"},
+		{"451", 451, jsonType, "", transient, false, "451"},
+		{"500", 500, jsonType, `{"message":"Internal Server Error","error":500}`, transient, true, "Internal Server Error"},
+		{"502 empty", 502, jsonType, "", transient, true, "502"},
+		{"503 empty", 503, jsonType, "", transient, true, "503"},
+		{"504 empty", 504, jsonType, "", transient, true, "504"},
+		{"520 empty", 520, jsonType, "", transient, true, "520"},
+		{"522 empty", 522, jsonType, "", transient, true, "522"},
+		{"200 empty", 200, jsonType, "", transient, false, "not JSON"},
+		{"200 HTML", 200, html, "<!doctype html><title>reddit</title>", transient, false, "not JSON"},
+		{"200 truncated", 200, jsonType, `{"kind": "Listing", "data": {"children": [{"kind": "t3", "da`, transient, false, "not JSON"},
+		{"200 null", 200, jsonType, "null", transient, false, "not a listing"},
+		{"200 other thing", 200, jsonType, `{"kind": "t5", "data": {}}`, transient, false, "not a listing"},
+		{"200 list", 200, jsonType, `[{"kind":"Listing"}]`, transient, false, "not a listing"},
+		{"200 error body", 200, jsonType, `{"error": 500}`, transient, false, "not a listing"},
+		{"deep", 200, jsonType, strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), transient, false, "not JSON"},
+		{"endless", 200, jsonType, strings.Repeat(" ", maxBody+1), transient, false, "longer than"},
+		{"endless refusal", 403, jsonType, strings.Repeat(" ", maxBody+1), transient, false, "403"},
+		{"408", 408, jsonType, "", transient, true, "408"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, serve(t, script(c.status, c.header, c.body)), nil)
-			_, err := client.Newest(t.Context(), "golang", 100, "")
+			_, err := client.Newest(t.Context(), newest("golang"))
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "fetch r/golang: ") {
 				t.Errorf("got %v, want %q in it", err, c.says)
 			}
@@ -109,7 +137,50 @@ func TestEveryAnswerIsUnderstood(t *testing.T) {
 			if errors.As(err, &limited) {
 				t.Errorf("%v is a limit error", err)
 			}
+			if outage(err) != c.outage {
+				t.Errorf("%v: outage %v", err, !c.outage)
+			}
 		})
+	}
+}
+
+func TestSeveralCommunitiesAreNeverBlamedAsOne(t *testing.T) {
+	t.Parallel()
+	search := map[string]string{"Location": "https://www.reddit.com/subreddits/search?q=a+b"}
+	html := map[string]string{"Content-Type": "text/html"}
+	for _, c := range []struct {
+		name   string
+		status int
+		header map[string]string
+		body   string
+		group  bool
+		none   bool
+		outage bool
+	}{
+		{"one is private", 403, nil, `{"reason": "private", "message": "Forbidden", "error": 403}`, true, false, false},
+		{"no reason", 403, nil, `{"message": "Forbidden", "error": 403}`, true, false, false},
+		{"empty refusal", 403, nil, "", true, false, false},
+		{"one is banned", 404, nil, `{"reason": "banned"}`, true, false, false},
+		{"not found", 404, nil, `{"message": "Not Found", "error": 404}`, true, false, false},
+		{"none is left", 302, search, "", false, true, false},
+		{"blocked", 403, html, "<html>Blocked</html>", false, false, true},
+		{"scope", 403, map[string]string{"WWW-Authenticate": `Bearer error="insufficient_scope"`}, "{}", false, false, true},
+		{"a proxy's 404", 404, html, "<html>nginx</html>", false, false, false},
+		{"bad", 200, nil, "{", false, false, false},
+	} {
+		client := newClient(t, serve(t, script(c.status, c.header, c.body)), nil)
+		_, err := client.Newest(t.Context(), newest("golang", "rust", "zig"))
+		var group interface{ Several() bool }
+		var state *StateError
+		if err == nil || errors.As(err, &group) != c.group || errors.As(err, &state) != c.none || outage(err) != c.outage {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+		if c.group && !group.Several() || c.none && state.PollState() != pulse.Missing {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+		if !strings.HasPrefix(err.Error(), "fetch r/golang and 2 more: ") {
+			t.Errorf("%s: got %q", c.name, err)
+		}
 	}
 }
 
@@ -129,39 +200,43 @@ func TestInfoNeverSpeaksOfACommunity(t *testing.T) {
 
 func TestTooManyRequestsSaysWhenToComeBack(t *testing.T) {
 	t.Parallel()
-	windowEnd := func() time.Duration { return untilWindowEnd(time.Now()) }
 	for _, c := range []struct {
-		name   string
-		header map[string]string
-		body   string
-		want   func() time.Duration
+		name    string
+		header  map[string]string
+		body    string
+		want    time.Duration // 0: to the end of the window
+		blocked bool
 	}{
 		{"HTML, recorded", map[string]string{"Retry-After": "4", "Content-Type": "text/html"},
-			recordedBody(t, "error_429__api_v1_me__prawcore_2021.html"), func() time.Duration { return 4 * time.Second }},
-		{"float", map[string]string{"Retry-After": "2.5"}, "", func() time.Duration { return 2500 * time.Millisecond }},
-		{"reset", map[string]string{"X-Ratelimit-Remaining": "0.0", "X-Ratelimit-Reset": "77"}, "", func() time.Duration { return 77 * time.Second }},
-		{"both", map[string]string{"Retry-After": "9", "X-Ratelimit-Reset": "77"}, "", func() time.Duration { return 9 * time.Second }},
-		{"zero", map[string]string{"Retry-After": "0"}, "", func() time.Duration { return time.Second }},
-		{"neither", nil, `{"message": "Too Many Requests", "error": 429}`, windowEnd},
-		{"nonsense", map[string]string{"Retry-After": "soon"}, "", windowEnd},
-		{"for ever", map[string]string{"Retry-After": "1e300"}, "", func() time.Duration { return time.Hour }},
+			recordedBody(t, "error_429__api_v1_me__prawcore_2021.html"), 4 * time.Second, true},
+		{"float", map[string]string{"Retry-After": "2.5"}, "", 2500 * time.Millisecond, false},
+		{"reset", map[string]string{"X-Ratelimit-Remaining": "0.0", "X-Ratelimit-Reset": "77"}, "", 77 * time.Second, false},
+		{"both", map[string]string{"Retry-After": "9", "X-Ratelimit-Reset": "77"}, "", 9 * time.Second, false},
+		{"zero", map[string]string{"Retry-After": "0"}, "", time.Second, false},
+		{"neither", nil, `{"message": "Too Many Requests", "error": 429}`, 0, false},
+		{"nonsense", map[string]string{"Retry-After": "soon"}, "", 0, false},
+		{"for ever", map[string]string{"Retry-After": "1e300"}, "", time.Hour, false},
 	} {
-		client := newClient(t, serve(t, script(429, c.header, c.body)), nil)
-		_, err := client.Newest(t.Context(), "golang", 100, "")
-		var limited *LimitError
-		if !errors.As(err, &limited) || !near(limited.RetryAfter(), c.want(), time.Second/2) {
-			t.Errorf("%s: got %v, want %s", c.name, err, c.want())
-		}
-		if stop := client.limit.stopped(time.Now()); !near(stop, c.want(), 2*time.Second) {
-			t.Errorf("%s: the client stops for %s, want %s", c.name, stop, c.want())
-		}
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(100 * time.Second) // into a window
+			client := newClient(t, "https://reddit.test", func(conf *Config) { conf.Transport = inProcess{script(429, c.header, c.body)} })
+			_, err := client.Newest(t.Context(), newest("golang"))
+			want := c.want
+			if want == 0 {
+				want = 500*time.Second + slack
+			}
+			var limited interface {
+				RetryAfter() time.Duration
+				Outage() bool
+			}
+			if !errors.As(err, &limited) || limited.RetryAfter() < want-slack || limited.RetryAfter() > want+maxJitter || limited.Outage() != c.blocked {
+				t.Errorf("%s: got %v, want %s, blocked %v", c.name, err, want, c.blocked)
+			}
+			if stop := time.Until(client.Window().StoppedUntil); stop != limited.RetryAfter() {
+				t.Errorf("%s: the client stops for %s, and says %s", c.name, stop, limited.RetryAfter())
+			}
+		})
 	}
-}
-
-// near compares waits; a window may have ended between two looks at the clock.
-func near(a, b, tolerance time.Duration) bool {
-	off := (a - b).Abs()
-	return min(off, (window-off).Abs()) <= tolerance
 }
 
 func TestTokenFaultsAreTold(t *testing.T) {
@@ -205,13 +280,15 @@ func TestTokenFaultsAreTold(t *testing.T) {
 				w.WriteHeader(c.status)
 				w.Write([]byte(c.body))
 			})), nil)
-			_, err := client.Newest(t.Context(), "golang", 100, "")
+			_, err := client.Newest(t.Context(), newest("golang"))
 			if c.says == "" {
 				if left := time.Until(client.tokens.renewAt); err != nil || (left-c.lasts).Abs() > 2*time.Second {
 					t.Errorf("got %v, renewal in %s, want %s", err, left, c.lasts)
 				}
 			} else if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "get access token: ") {
 				t.Errorf("got %v, want %q in it", err, c.says)
+			} else if outage(err) != (c.status != 429) {
+				t.Errorf("%v: outage %v", err, outage(err))
 			}
 		})
 	}
@@ -237,13 +314,13 @@ func TestTokenIsRenewedOnceWhenRefused(t *testing.T) {
 			w.Write([]byte(`{"kind": "Listing", "data": {"children": []}}`))
 		})
 	}
-	if _, err := newClient(t, serve(t, handler(2)), nil).Newest(t.Context(), "golang", 1, ""); err != nil || refusals.Load() != 1 {
+	if _, err := newClient(t, serve(t, handler(2)), nil).Newest(t.Context(), newest("golang")); err != nil || refusals.Load() != 1 {
 		t.Errorf("second token is good: %v after %d refusals", err, refusals.Load())
 	}
 	tokens.Store(0)
 	refusals.Store(0)
-	_, err := newClient(t, serve(t, handler(9)), nil).Newest(t.Context(), "golang", 1, "")
-	if err == nil || refusals.Load() != 2 || tokens.Load() != 2 {
+	_, err := newClient(t, serve(t, handler(9)), nil).Newest(t.Context(), newest("golang"))
+	if !outage(err) || refusals.Load() != 2 || tokens.Load() != 2 {
 		t.Errorf("no token is good: %v after %d refusals of %d tokens", err, refusals.Load(), tokens.Load())
 	}
 }
@@ -262,21 +339,21 @@ func TestHangingRedditEndsWithTheTimeout(t *testing.T) {
 	})
 	client := newClient(t, serve(t, hang), func(c *Config) { c.Timeout = 100 * time.Millisecond })
 	t.Cleanup(func() { close(let) })
-	_, err := client.Newest(t.Context(), "golang", 1, "")
-	if err == nil || !strings.Contains(err.Error(), "no whole answer from reddit within 100ms") {
+	_, err := client.Newest(t.Context(), newest("golang"))
+	if !outage(err) || !strings.Contains(err.Error(), "no whole answer from reddit within 100ms") {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := client.Newest(ctx, "golang", 1, ""); !errors.Is(err, context.Canceled) {
+	if _, err := client.Newest(ctx, newest("golang")); !errors.Is(err, context.Canceled) || outage(err) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }
 
 func TestUnreachableRedditIsTransient(t *testing.T) {
 	t.Parallel()
-	_, err := newClient(t, "http://127.0.0.1:1", nil).Newest(t.Context(), "golang", 1, "")
-	if err == nil || !strings.Contains(err.Error(), "ask reddit: ") || strings.Contains(err.Error(), "access_token\"") {
+	_, err := newClient(t, "http://127.0.0.1:1", nil).Newest(t.Context(), newest("golang"))
+	if !outage(err) || !strings.Contains(err.Error(), "ask reddit: ") || strings.Contains(err.Error(), "access_token\"") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -302,4 +379,28 @@ func TestRedditsClockCountsWhenOursIsWrong(t *testing.T) {
 			t.Errorf("Date %q: got %s, want %s", c.date, got, c.want)
 		}
 	}
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add(200, "", "", `{"kind": "Listing", "data": {"children": [{"kind": "t3", "data": {}}]}}`, 1)
+	f.Add(403, "application/json", "", `{"reason": "private", "message": 5}`, 2)
+	f.Add(302, "", "/subreddits/search?q=x", "", 1)
+	f.Add(200, "", "", `{"access_token": "abc", "expires_in": "soon", "error": {"deep": [1]}}`, 0)
+	f.Add(429, "text/html", "", "\xff<", 60)
+	f.Fuzz(func(t *testing.T, status int, contentType, location, body string, names int) {
+		now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+		a := answer{status: status, received: now, body: []byte(body),
+			header: http.Header{"Content-Type": {contentType}, "Location": {location}}}
+		if err := a.fault(names); err != nil && (!utf8.ValidString(err.Error()) || len(err.Error()) > 2000) {
+			t.Errorf("%q", err)
+		} else if err == nil && status != 200 {
+			t.Error("no error")
+		}
+		if value, lasts, err := a.token(); err == nil && (value == "" || lasts <= 0 || lasts > 30*24*time.Hour) {
+			t.Errorf("token %q for %s", value, lasts)
+		}
+		if page, err := decodeListing(a.body, "new", now, now); err == nil && page.Observations == nil {
+			t.Error("a page of nil")
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,6 +53,9 @@ func serve(t testing.TB, h http.Handler) string {
 
 func newSim(t testing.TB, c redditsim.Config) *redditsim.Server {
 	t.Helper()
+	if c.RequestsPerWindow == 0 {
+		c.RequestsPerWindow = 1_000_000 // no wait
+	}
 	sim, err := redditsim.New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +68,7 @@ func TestNewestReadsASubredditToItsEnd(t *testing.T) {
 	client := newClient(t, serve(t, newSim(t, redditsim.Config{Seed: 1})), nil)
 	seen := map[string]bool{}
 	for after := ""; ; {
-		page, err := client.Newest(t.Context(), "golang", 100, after)
+		page, err := client.Newest(t.Context(), pulse.ListingQuery{Subreddits: []string{"golang"}, Limit: 100, After: after})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +94,7 @@ func TestNewestReadsASubredditToItsEnd(t *testing.T) {
 	if got := testutil.ToFloat64(client.met.requests.WithLabelValues("token", "200")); got != 1 {
 		t.Errorf("%v token calls for one client, want 1", got)
 	}
-	if got := testutil.ToFloat64(client.met.remaining); got < 980 || got > 990 {
+	if got := testutil.ToFloat64(client.met.remaining); got < 999_980 || got > 999_990 {
 		t.Errorf("budget remaining %v", got)
 	}
 }
@@ -97,7 +102,7 @@ func TestNewestReadsASubredditToItsEnd(t *testing.T) {
 func TestInfoReadsPostsByID(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, serve(t, newSim(t, redditsim.Config{Seed: 1})), nil)
-	page, err := client.Newest(t.Context(), "AskReddit+golang", 100, "")
+	page, err := client.Newest(t.Context(), newest("AskReddit", "golang"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,18 +132,46 @@ func TestCommunitiesThatCannotBeReadAreTold(t *testing.T) {
 	client := newClient(t, serve(t, newSim(t, redditsim.Config{})), nil)
 	for name, want := range map[string]pulse.PollState{
 		"private_x": pulse.Private, "quarantined_x": pulse.Quarantined, "gated_x": pulse.Gated,
-		"banned_x": pulse.Banned, "missing_x": pulse.Missing, "no-valid-name": pulse.Missing, "a/b?c": pulse.Missing,
+		"banned_x": pulse.Banned, "missing_x": pulse.Missing,
 	} {
-		_, err := client.Newest(t.Context(), name, 100, "")
+		_, err := client.Newest(t.Context(), newest(name))
 		var state interface{ PollState() pulse.PollState }
 		if !errors.As(err, &state) || state.PollState() != want {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
 	}
-	for _, limit := range []int{0, -1, 101} {
-		if _, err := client.Newest(t.Context(), "golang", limit, ""); pulse.CodeOf(err) != pulse.Invalid {
-			t.Errorf("limit %d: %v", limit, err)
+}
+
+func TestBadQueriesAreRefusedUnsent(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, "http://127.0.0.1:1", nil)
+	for _, c := range []struct {
+		q     pulse.ListingQuery
+		field string
+	}{
+		{pulse.ListingQuery{Limit: 1}, "subreddits"},
+		{pulse.ListingQuery{Subreddits: slices.Repeat([]string{"golang"}, 101), Limit: 1}, "subreddits"},
+		{pulse.ListingQuery{Subreddits: slices.Repeat([]string{"a_name_of_21_letters_"}, 95), Limit: 1}, "address"},
+		{newest("golang", "a/b?c"), "subreddits[1]"},
+		{newest("golang+rust"), "subreddits[0]"},
+		{newest(""), "subreddits[0]"},
+		{newest("no-valid-name"), "subreddits[0]"},
+		{pulse.ListingQuery{Subreddits: []string{"golang"}}, "limit"},
+		{pulse.ListingQuery{Subreddits: []string{"golang"}, Limit: -1}, "limit"},
+		{pulse.ListingQuery{Subreddits: []string{"golang"}, Limit: 101}, "limit"},
+		{pulse.ListingQuery{Subreddits: []string{"golang"}, Limit: 1, After: "t3_&x"}, "after"},
+	} {
+		var invalid *pulse.Error
+		if _, err := client.Newest(t.Context(), c.q); !errors.As(err, &invalid) || invalid.Code != pulse.Invalid || invalid.Field != c.field {
+			t.Errorf("%+v: %v, want a fault of %s", c.q, err, c.field)
 		}
+	}
+	if _, err := client.Info(t.Context(), slices.Repeat([]string{strings.Repeat("x", 30)}, 100)); pulse.CodeOf(err) != pulse.Invalid {
+		t.Errorf("long ids: %v", err)
+	}
+	names := slices.Repeat([]string{"a_name_of_21_letters_"}, MaxNames)
+	if _, err := client.Newest(t.Context(), newest(names...)); pulse.CodeOf(err) == pulse.Invalid {
+		t.Errorf("%d long names: %v", MaxNames, err)
 	}
 }
 
@@ -150,7 +183,7 @@ func TestRestartedRedditCostsOneRetry(t *testing.T) {
 		current.Load().ServeHTTP(w, r)
 	})), nil)
 	for range 2 {
-		if _, err := client.Newest(t.Context(), "golang", 1, ""); err != nil {
+		if _, err := client.Newest(t.Context(), pulse.ListingQuery{Subreddits: []string{"golang"}, Limit: 1}); err != nil {
 			t.Fatal(err)
 		}
 		current.Store(newSim(t, redditsim.Config{})) // knows none of the tokens
@@ -172,7 +205,7 @@ func TestManyCallersShareOneTokenCall(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 20 {
 		calls.Go(func() {
-			if _, err := client.Newest(t.Context(), "golang", 1, ""); err != nil {
+			if _, err := client.Newest(t.Context(), pulse.ListingQuery{Subreddits: []string{"golang"}, Limit: 1}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -190,7 +223,7 @@ func TestUsedUpWindowStopsTheClient(t *testing.T) {
 	// Two requests, or four where a window ends meanwhile.
 	for n := 0; n < 5 && err == nil; n++ {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err = client.Newest(ctx, "golang", 1, "")
+		_, err = client.Newest(ctx, newest("golang"))
 		cancel()
 	}
 	var limited interface{ RetryAfter() time.Duration }
@@ -199,35 +232,6 @@ func TestUsedUpWindowStopsTheClient(t *testing.T) {
 	}
 	if got := testutil.CollectAndCount(client.met.requests); got != 6 {
 		t.Errorf("%d series, want the 6 from the start: nothing was sent and refused", got)
-	}
-}
-
-func TestRequestsCarryWhatRedditWants(t *testing.T) {
-	t.Parallel()
-	sim := newSim(t, redditsim.Config{})
-	var mu sync.Mutex
-	var seen []string
-	client := newClient(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		seen = append(seen, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery)
-		mu.Unlock()
-		if r.UserAgent() != agent || r.Header.Get("Accept-Encoding") != "gzip" {
-			t.Errorf("headers: %v", r.Header)
-		}
-		sim.ServeHTTP(w, r)
-	})), nil)
-	if _, err := client.Newest(t.Context(), "golang+rust", 7, "t3_1abc"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.Info(t.Context(), []string{"t3_1", "t3_2"}); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		"POST /api/v1/access_token?", "GET /r/golang+rust/new?after=t3_1abc&limit=7&raw_json=1",
-		"GET /api/info?id=t3_1%2Ct3_2&raw_json=1",
-	}
-	if !slices.Equal(seen, want) {
-		t.Errorf("got %q, want %q", seen, want)
 	}
 }
 
@@ -271,4 +275,83 @@ func TestBadConfigNamesTheSetting(t *testing.T) {
 			t.Errorf("%+v: got %v, want an error of %q", config, err, c.want)
 		}
 	}
+}
+
+func TestWhatMayWaitWaitsForDiscovery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://reddit.test", func(c *Config) {
+			c.RequestsPerMinute, c.Transport = 60, inProcess{script(200, nil, `{"kind": "Listing", "data": {"children": []}}`)}
+		})
+		order := make(chan string, 3)
+		ask := func(name string, call func() (pulse.ListingPage, error)) {
+			go func() {
+				if page, err := call(); err != nil || page.At.IsZero() {
+					t.Errorf("%s: %+v, %v", name, page, err)
+				}
+				order <- name
+			}()
+			synctest.Wait()
+		}
+		if _, err := client.Newest(t.Context(), newest("golang")); err != nil {
+			t.Fatal(err)
+		}
+		spare := newest("golang")
+		spare.Spare = true
+		ask("info", func() (pulse.ListingPage, error) { return client.Info(t.Context(), []string{"t3_1"}) })
+		ask("spare", func() (pulse.ListingPage, error) { return client.Newest(t.Context(), spare) })
+		ask("new", func() (pulse.ListingPage, error) { return client.Newest(t.Context(), newest("golang", "rust")) })
+		if got := []string{<-order, <-order, <-order}; !slices.Equal(got, []string{"new", "info", "spare"}) {
+			t.Errorf("went as %v", got)
+		}
+	})
+}
+
+func TestATokenThatEndsInTheQueueIsNotUsed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(t, redditsim.Config{})
+		var refused atomic.Int64
+		client := newClient(t, "https://reddit.test", func(c *Config) {
+			c.RequestsPerMinute = 1
+			c.Transport = inProcess{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				watched := httptest.NewRecorder()
+				sim.ServeHTTP(watched, r)
+				if watched.Code == http.StatusUnauthorized {
+					refused.Add(1)
+				}
+				maps.Copy(w.Header(), watched.Header())
+				w.WriteHeader(watched.Code)
+				w.Write(watched.Body.Bytes())
+			})}
+		})
+		for range 2 {
+			if _, err := client.Newest(t.Context(), newest("golang")); err != nil {
+				t.Fatal(err)
+			}
+			client.limit.restore(pulse.Window{StoppedUntil: time.Now().Add(window)})
+			client.tokens.renewAt = time.Now().Add(time.Minute)
+		}
+		if got := testutil.ToFloat64(client.met.requests.WithLabelValues("token", "200")); got != 2 || refused.Load() != 0 {
+			t.Errorf("%v tokens, %d refused", got, refused.Load())
+		}
+	})
+}
+
+func TestCloseEndsTheWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://reddit.test", func(c *Config) { c.Transport = inProcess{http.NotFoundHandler()} })
+		client.Restore(pulse.Window{StoppedUntil: time.Now().Add(time.Minute)})
+		ended := make(chan error)
+		go func() {
+			_, err := client.Info(t.Context(), []string{"t3_1"})
+			ended <- err
+		}()
+		synctest.Wait()
+		client.Close()
+		if err := <-ended; err == nil || outage(err) {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package reddit
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -8,15 +9,17 @@ import (
 	"dev.redditpulse/shared/pulse"
 )
 
-// Config says which Reddit is asked and as whom. Every field is needed.
+// Config says which Reddit is asked and as whom. Every field but Transport is
+// needed.
 type Config struct {
 	BaseURL           string // of OAuth requests, e.g. https://oauth.reddit.com
 	TokenURL          string // of the token call
 	ClientID          string
 	ClientSecret      string
-	UserAgent         string        // "platform:app id:version (by /u/name)"; Reddit blocks default ones
-	RequestsPerMinute int           // at least 1; all calls of the client together
-	Timeout           time.Duration // of one request from dialling to its last byte
+	UserAgent         string            // "platform:app id:version (by /u/name)"; Reddit blocks default ones
+	RequestsPerMinute int               // at least 1; any ten minutes hold at most ten times as many, all calls together
+	Timeout           time.Duration     // of one request from dialling to its last byte
+	Transport         http.RoundTripper // nil: the network
 }
 
 // Agents that Reddit throttles or blocks on sight, and what is left of a
@@ -31,6 +34,16 @@ var (
 		"changeme", "change me", "placeholder", "/u/username", "/u/name)", "example.com",
 	}
 )
+
+func (c *Config) transport() http.RoundTripper {
+	if c.Transport != nil {
+		return c.Transport
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 8
+	t.MaxResponseHeaderBytes = 64 << 10
+	return t
+}
 
 func (c *Config) check() (base, token *url.URL, err error) {
 	if base, err = checkURL("reddit.base_url", c.BaseURL); err != nil {

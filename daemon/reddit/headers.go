@@ -21,6 +21,7 @@ const (
 
 // budget is what Reddit says of the current window.
 type budget struct {
+	used      float64 // negative when it was not said
 	remaining float64
 	reset     time.Duration // to the window's end; negative when it was not said
 }
@@ -31,7 +32,10 @@ func readBudget(h http.Header) (budget, bool) {
 	if !ok {
 		return budget{}, false
 	}
-	b := budget{remaining: remaining, reset: -1}
+	b := budget{used: -1, remaining: remaining, reset: -1}
+	if used, ok := amount(h.Get("X-Ratelimit-Used")); ok {
+		b.used = used
+	}
 	if reset, ok := seconds(h.Get("X-Ratelimit-Reset")); ok {
 		b.reset = reset
 	}
@@ -39,27 +43,35 @@ func readBudget(h http.Header) (budget, bool) {
 }
 
 // retryAfter is how long a 429 wants us to wait: as it says, else to the end of
-// the window as it says, else to the end of the window by the clock.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// the window as it says. It may say neither.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	wait, ok := seconds(h.Get("Retry-After"))
 	if !ok {
-		var date time.Time
-		var err error
-		if date, err = http.ParseTime(h.Get("Retry-After")); err == nil {
-			wait, ok = date.Sub(now), true
-		}
+		wait, ok = untilDate(h, now)
 	}
 	if !ok {
 		wait, ok = seconds(h.Get("X-Ratelimit-Reset"))
 	}
 	if !ok {
-		wait = untilWindowEnd(now)
+		return 0, false
 	}
-	return min(max(wait, minWait), maxWait)
+	return min(max(wait, minWait), maxWait), true
+}
+
+// untilDate reads a Retry-After that is a date, by the clock that wrote it.
+func untilDate(h http.Header, now time.Time) (time.Duration, bool) {
+	date, err := http.ParseTime(h.Get("Retry-After"))
+	if err != nil {
+		return 0, false
+	}
+	if said, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = said
+	}
+	return date.Sub(now), true
 }
 
 func untilWindowEnd(now time.Time) time.Duration {
-	return window - time.Duration(now.UnixNano())%window
+	return min(window-time.Duration(now.UnixNano())%window, window)
 }
 
 // seconds reads a number of seconds, whole or not, of at most maxWait.

@@ -3,151 +3,308 @@ package reddit
 import (
 	"context"
 	"errors"
-	"math"
-	"net/http"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"dev.redditpulse/shared/pulse"
 )
 
-func TestRequestsKeepThePace(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(60)
-		start := time.Now()
-		for range 80 {
-			if err := l.wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if took := time.Since(start); took != 20*time.Second {
-			t.Errorf("80 requests at 60 a minute took %s, want 20s: a minute's worth at once, then one a second", took)
-		}
-	})
+func testLimiter(perMinute int) *limiter {
+	return newLimiter(perMinute, newMetrics(prometheus.NewRegistry(), perMinute))
 }
 
-func TestNoWindowOfTheDefaultPaceHoldsMoreThanRedditAllows(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(90)
-		sent := 0
-		for start := time.Now(); time.Since(start) < window; sent++ {
-			if err := l.wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if sent < 900 || sent > 1000 {
-			t.Errorf("%d requests in a window, want 900 to 1000", sent)
-		}
-	})
+// take sends a request of no duration, and returns how long it waited.
+func take(t *testing.T, l *limiter, c class, a func() *answer) time.Duration {
+	t.Helper()
+	start := time.Now()
+	turn, err := l.wait(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := time.Since(start)
+	turn.answered(kindNew, a())
+	return waited
 }
 
-func TestUsedUpBudgetStopsUntilTheReset(t *testing.T) {
+func plain() *answer { return reply(200) }
+
+// mostIn is the highest number of moments that any 600 s hold.
+func mostIn(moments []time.Time) int {
+	slices.SortFunc(moments, time.Time.Compare)
+	most, from := 0, 0
+	for i, m := range moments {
+		for m.Sub(moments[from]) > window {
+			from++
+		}
+		most = max(most, i-from+1)
+	}
+	return most
+}
+
+func TestAnyTenMinutesHoldTheConfiguredRequests(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name string
-		b    budget
-		want time.Duration
-	}{
-		{"left", budget{remaining: 1, reset: 300 * time.Second}, 0},
-		{"used up", budget{remaining: 0, reset: 300 * time.Second}, 300 * time.Second},
-		{"less than one", budget{remaining: 0.5, reset: 10 * time.Second}, 10 * time.Second},
-		{"reset at once", budget{remaining: 0, reset: 0}, time.Second},
-		{"reset unknown", budget{remaining: 0, reset: -1}, window},
-	} {
+	for _, perMinute := range []int{1, 2, 7, 90, 100, 600} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLimiter(60)
-			start := time.Now() // midnight of 2000-01-01: a window begins
-			l.observe(c.b, start)
-			l.observe(budget{remaining: 0, reset: 0}, start.Add(-time.Minute)) // late news change nothing
-			if err := l.wait(t.Context()); err != nil {
-				t.Fatal(err)
+			l := testLimiter(perMinute)
+			var sent []time.Time
+			for start := time.Now(); time.Since(start) < 2*time.Hour; {
+				take(t, l, discovery, plain)
+				sent = append(sent, time.Now())
+				if len(sent)%(40*perMinute) == 0 {
+					time.Sleep(20 * time.Minute) // the bucket fills
+				}
 			}
-			if took := time.Since(start); took != c.want {
-				t.Errorf("%s: waited %s, want %s", c.name, took, c.want)
+			most := mostIn(sent)
+			if limit := 10 * perMinute; most > limit || most < limit*9/10-1 {
+				t.Errorf("%d a minute: 600 s hold %d, want nearly %d", perMinute, most, limit)
 			}
 		})
 	}
 }
 
-func TestStopDuringAWaitCounts(t *testing.T) {
+// load asks for turns from many sides, and keeps what came of it.
+type load struct {
+	l      *limiter
+	mu     sync.Mutex
+	asked  [classes][]asking
+	landed []time.Time // when each request arrived at Reddit
+}
+
+type asking struct{ asked, given time.Time }
+
+func (d *load) ask(ctx context.Context, t *testing.T, c class, random *rand.Rand) {
+	asked := time.Now()
+	turn, err := d.l.wait(ctx, c)
+	if err != nil {
+		var limited *LimitError
+		if !errors.As(err, &limited) && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		return
+	}
+	d.mu.Lock()
+	d.asked[c] = append(d.asked[c], asking{asked, time.Now()})
+	d.mu.Unlock()
+	if random.IntN(20) == 0 {
+		turn.back()
+		return
+	}
+	time.Sleep(time.Duration(random.IntN(8000)) * time.Millisecond)
+	d.mu.Lock()
+	d.landed = append(d.landed, time.Now())
+	d.mu.Unlock()
+	time.Sleep(time.Duration(random.IntN(8000)) * time.Millisecond)
+	switch random.IntN(10) {
+	case 0:
+		turn.lost()
+	case 1:
+		turn.answered(kindNew, reply(503))
+	default:
+		turn.answered(kindNew, plain())
+	}
+}
+
+func TestTheBudgetHoldsUnderAnyDemand(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(1)
-		start := time.Now()
-		if err := l.wait(t.Context()); err != nil {
-			t.Fatal(err)
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			const perMinute = 30
+			random := rand.New(rand.NewPCG(seed, 1))
+			d := &load{l: testLimiter(perMinute)}
+			var all sync.WaitGroup
+			for start := time.Now(); time.Since(start) < 3*time.Hour; {
+				// Eight times what is allowed, in bouts, with pauses of up to a quarter of an hour.
+				if random.IntN(500) == 0 {
+					time.Sleep(time.Duration(random.IntN(900)) * time.Second)
+				}
+				time.Sleep(time.Duration(1 + random.IntN(int(time.Minute/perMinute/4))))
+				c := class(random.IntN(int(classes)))
+				ctx, cancel := t.Context(), context.CancelFunc(func() {})
+				if random.IntN(10) > 0 {
+					ctx, cancel = context.WithTimeout(ctx, time.Duration(1+random.IntN(300_000))*time.Millisecond)
+				}
+				own := rand.New(rand.NewPCG(random.Uint64(), 2))
+				all.Go(func() {
+					defer cancel()
+					if own.IntN(10) == 0 {
+						stop := context.AfterFunc(ctx, func() {})
+						defer stop()
+						time.AfterFunc(time.Duration(own.IntN(60))*time.Second, cancel)
+					}
+					d.ask(ctx, t, c, own)
+				})
+			}
+			all.Wait()
+			d.check(t, 10*perMinute)
+		})
+	}
+}
+
+func (d *load) check(t *testing.T, limit int) {
+	t.Helper()
+	if most := mostIn(d.landed); most > limit || most < limit*8/10 {
+		t.Errorf("600 s hold %d requests, want nearly %d", most, limit)
+	}
+	var waiting []asking // discovery, by when it asked
+	for c := range classes {
+		slices.SortStableFunc(d.asked[c], func(a, b asking) int { return a.asked.Compare(b.asked) })
+		for i, a := range d.asked[c][1:] {
+			if before := d.asked[c][i]; a.given.Before(before.given) {
+				t.Fatalf("%s asked at %s went before %s", c, a.asked, before.asked)
+			}
 		}
-		done := make(chan error)
-		go func() { done <- l.wait(t.Context()) }() // its turn is in a minute
-		synctest.Wait()
-		l.stop(start.Add(5 * time.Minute))
-		if err := <-done; err != nil || time.Since(start) != 5*time.Minute {
-			t.Errorf("sent after %s, %v; want 5m", time.Since(start), err)
+	}
+	waiting = d.asked[discovery]
+	for _, r := range d.asked[refresh] {
+		for len(waiting) > 0 && !waiting[0].given.After(r.given) {
+			waiting = waiting[1:]
 		}
-	})
+		if len(waiting) > 0 && waiting[0].asked.Before(r.given) {
+			t.Fatalf("a refresh went at %s before a discovery of %s", r.given, waiting[0].asked)
+		}
+	}
+	if len(d.asked[discovery]) < 500 || len(d.asked[refresh]) < 50 {
+		t.Errorf("only %d and %d requests went", len(d.asked[discovery]), len(d.asked[refresh]))
+	}
+	if d.l.flying != 0 || d.l.queues[discovery].Len() != 0 || d.l.queues[refresh].Len() != 0 {
+		t.Errorf("%v requests are still under way, or wait", d.l.flying)
+	}
+}
+
+func TestRestartsGiveNoFurtherBurst(t *testing.T) {
+	t.Parallel()
+	const lives = 400
+	for _, c := range []struct {
+		name string
+		next func(old, idle *limiter) *limiter
+	}{
+		{"crash loop that remembers nothing", func(_, _ *limiter) *limiter { return testLimiter(60) }},
+		{"takeover by one that was idle", func(_, idle *limiter) *limiter {
+			idle.restore(pulse.Window{})
+			return idle
+		}},
+		{"what was known some seconds ago", func(old, _ *limiter) *limiter {
+			w := old.window()
+			time.Sleep(5 * time.Second)
+			l := testLimiter(60)
+			l.restore(w)
+			return l
+		}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, 1))
+			idle := make([]*limiter, lives)
+			for i := range idle {
+				idle[i] = testLimiter(60)
+			}
+			time.Sleep(time.Hour)
+			l := testLimiter(60)
+			var sent []time.Time
+			for i := range lives {
+				for range random.IntN(30) {
+					take(t, l, discovery, plain)
+					sent = append(sent, time.Now())
+				}
+				l = c.next(l, idle[i])
+			}
+			if most := mostIn(sent); most > 600 {
+				t.Errorf("%s: 600 s hold %d requests, want at most 600", c.name, most)
+			}
+		})
+	}
 }
 
 func TestWaitingEndsWithTheCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(60)
-		l.stop(time.Now().Add(time.Minute))
+		l := testLimiter(60)
+		l.restore(pulse.Window{StoppedUntil: time.Now().Add(time.Minute)})
 		start := time.Now()
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var limited *LimitError
-		if err := l.wait(short); !errors.As(err, &limited) || limited.Wait != time.Minute || time.Since(start) != 0 {
+		if _, err := l.wait(short, discovery); !errors.As(err, &limited) || limited.Wait != time.Minute || time.Since(start) != 0 {
 			t.Errorf("too short a deadline: %v after %s, want a limit error at once", err, time.Since(start))
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(2*time.Second, stop)
-		if err := l.wait(ctx); !errors.Is(err, context.Canceled) || time.Since(start) != 2*time.Second {
+		if _, err := l.wait(ctx, discovery); !errors.Is(err, context.Canceled) || time.Since(start) != 2*time.Second {
 			t.Errorf("cancelled: %v after %s", err, time.Since(start))
+		}
+		if _, err := l.wait(ctx, discovery); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled before: %v", err)
+		}
+		time.Sleep(time.Minute)
+		l.advance(time.Now())
+		full := l.level
+		turn, err := l.wait(t.Context(), discovery)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if turn.back(); l.level != full || l.flying != 0 {
+			t.Errorf("%v turns, %v under way after one was given back; want %v", l.level, l.flying, full)
 		}
 	})
 }
 
-func TestBudgetHeadersAreRead(t *testing.T) {
+func TestARefreshThatIsStarvedSaysSo(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		remaining, reset string
-		want             budget
-		ok               bool
-	}{
-		{"997.0", "600", budget{997, 600 * time.Second}, true},
-		{"299", "17", budget{299, 17 * time.Second}, true},
-		{" 0.5 ", "", budget{0.5, -1}, true},
-		{"3", "never", budget{3, -1}, true},
-		{"3", "1e18", budget{3, time.Hour}, true},
-		{"", "600", budget{}, false},
-		{"-1", "600", budget{}, false},
-		{"NaN", "600", budget{}, false},
-		{"Inf", "600", budget{}, false},
-	} {
-		h := http.Header{}
-		h.Set("x-ratelimit-remaining", c.remaining)
-		h.Set("x-ratelimit-reset", c.reset)
-		if got, ok := readBudget(h); got != c.want || ok != c.ok {
-			t.Errorf("%q %q: got %v %v, want %v %v", c.remaining, c.reset, got, ok, c.want, c.ok)
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(60)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		go func() {
+			for range 2000 {
+				time.Sleep(900 * time.Millisecond)
+				go func() {
+					if turn, err := l.wait(ctx, discovery); err == nil {
+						turn.answered(kindNew, plain())
+					}
+				}()
+			}
+		}()
+		short, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		var limited *LimitError
+		if _, err := l.wait(short, refresh); !errors.As(err, &limited) {
+			t.Errorf("got %v, want a limit error", err)
 		}
-	}
+		time.Sleep(time.Hour)
+	})
 }
 
-func FuzzHeaders(f *testing.F) {
-	f.Add("997.0", "600", "4", int64(1_777_888_000))
-	f.Add("0", "", "", int64(0))
-	f.Add("0x1p-2", "-5", "Mon, 04 May 2026 12:00:00 GMT", int64(1_777_888_000))
-	f.Add("1e308", "NaN", "1e308", int64(-1))
-	f.Fuzz(func(t *testing.T, remaining, reset, after string, unix int64) {
-		h := http.Header{"X-Ratelimit-Remaining": {remaining}, "X-Ratelimit-Reset": {reset}, "Retry-After": {after}}
-		at := time.Unix(unix%(1<<33), 0)
-		if b, ok := readBudget(h); ok &&
-			(math.IsNaN(b.remaining) || math.IsInf(b.remaining, 0) || b.remaining < 0 || b.reset < -1 || b.reset > maxWait) {
-			t.Errorf("%q %q: %v", remaining, reset, b)
+func TestTheQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(60)
+		l.restore(pulse.Window{StoppedUntil: time.Now().Add(time.Minute)})
+		var all sync.WaitGroup
+		for range maxWaiting {
+			all.Go(func() {
+				if _, err := l.wait(t.Context(), refresh); !errors.Is(err, errClosed) {
+					t.Error(err)
+				}
+			})
 		}
-		if wait := retryAfter(h, at); wait < minWait || wait > maxWait {
-			t.Errorf("%q %q: wait %s", after, reset, wait)
+		synctest.Wait()
+		var limited *LimitError
+		if _, err := l.wait(t.Context(), refresh); !errors.As(err, &limited) {
+			t.Errorf("got %v, want a limit error", err)
+		}
+		if waiting, away := testutil.ToFloat64(l.met.waiting[refresh]), testutil.ToFloat64(l.met.turnedAway[refresh]); waiting != maxWaiting || away != 1 {
+			t.Errorf("%v waiting, %v turned away", waiting, away)
+		}
+		l.close()
+		all.Wait()
+		if _, err := l.wait(t.Context(), discovery); !errors.Is(err, errClosed) {
+			t.Errorf("closed: %v", err)
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 type tokens struct {
 	url, id, secret string
 	life            context.Context // ends with the client
-	exchange        func(context.Context, kind, *http.Request) (*answer, error)
+	ask             func(context.Context, *http.Request) (*answer, error)
 	now             func() time.Time
 	flight          singleflight.Group
 
@@ -76,11 +76,15 @@ func (t *tokens) renew(ctx context.Context) (string, error) {
 	req.SetBasicAuth(t.id, t.secret)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	asked := t.now()
-	a, err := t.exchange(ctx, kindToken, req)
+	a, err := t.ask(ctx, req)
 	if err != nil {
 		return "", err
 	}
 	value, lasts, err := a.token()
+	var limited *LimitError
+	if err != nil && !errors.As(err, &limited) {
+		err = &OutageError{Err: err} // without a token nothing can be asked
+	}
 	if err != nil {
 		return "", err
 	}
@@ -97,11 +101,13 @@ func (t *tokens) renew(ctx context.Context) (string, error) {
 func (a *answer) token() (value string, lasts time.Duration, err error) {
 	switch {
 	case a.status == http.StatusTooManyRequests:
-		return "", 0, &LimitError{Wait: retryAfter(a.header, a.received)}
+		return "", 0, a.limited()
 	case a.status == http.StatusUnauthorized:
 		return "", 0, errors.New("reddit does not know reddit.client_id with this reddit.client_secret")
 	case a.status != http.StatusOK:
 		return "", 0, a.unexpected()
+	case a.broken != nil:
+		return "", 0, a.broken
 	}
 	var body struct {
 		AccessToken      string   `json:"access_token"`

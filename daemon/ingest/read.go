@@ -1,0 +1,341 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dev.redditpulse/daemon/plan"
+	"dev.redditpulse/shared/pulse"
+	"dev.redditpulse/shared/wire"
+)
+
+const (
+	// New posts show up in a listing late: reading goes back so far behind what
+	// is covered.
+	showLate = 30 * time.Second
+	// Listings are not strictly ordered: the end of a page counts as reached once
+	// so many posts in a row are behind it, or known.
+	disorder = 5
+	knownRun = 10
+	// Once so far behind what is covered, unknown posts are none that a poll
+	// missed: they were approved late, and sweeps look for those.
+	farBehind = 5 * time.Minute
+	// Reddit's listings end after about this many posts, whatever there is.
+	listingDepth = 900
+	// Around a gap: posts that showed late, and out of order, may be in it, too.
+	gapBefore, gapAfter = 2 * time.Minute, 2 * time.Minute
+	// Posts that a page may be continued behind, should the last ones vanish.
+	anchors = 4
+)
+
+// target is one subreddit of a request, as a worker knows it.
+type target struct {
+	key, name string
+	covered   time.Time // posts made before are known; zero: never polled
+	alive     bool      // it has posts: a page without any is suspicious
+}
+
+// outcome is what a request brought for one of its subreddits.
+type outcome struct {
+	key     string
+	err     error
+	at      time.Time // posts made before are known now, or lie in gap
+	posts   int       // first seen, made since what was covered
+	span    time.Duration
+	items   int       // posts of the subreddit in the listing, known ones too
+	reached time.Time // how far back the listing went
+	gap     *pulse.Gap
+}
+
+// reader reads listings and hands on what is in them. It is shared by the
+// workers.
+type reader struct {
+	*Ingest
+	seen *seen
+	live *live
+
+	sweepPages atomic.Int64 // read for late posts, until the schedule takes note
+}
+
+// read asks for the newest posts of some subreddits, back to what is covered.
+// Where one of them spoils the request, or the listing does not reach back far
+// enough for all, they are asked for by halves.
+func (r *reader) read(ctx context.Context, targets []target, spare bool, back time.Time) []outcome {
+	l := r.list(ctx, targets, spare, back)
+	if len(targets) == 1 || !l.divisible() {
+		return l.outcomes(targets)
+	}
+	r.metrics.bisected.Inc()
+	a, b := targets[:len(targets)/2], targets[len(targets)/2:]
+	if !badAnswer(l.err) {
+		return append(r.read(ctx, a, spare, back), r.read(ctx, b, spare, back)...)
+	}
+	// Answers that are bad for both halves are no single subreddit's fault.
+	la := r.list(ctx, a, spare, back)
+	lb := r.list(ctx, b, spare, back)
+	both := badAnswer(la.err) && badAnswer(lb.err)
+	return append(r.goOn(ctx, la, a, spare, back, both), r.goOn(ctx, lb, b, spare, back, both)...)
+}
+
+// goOn goes on with one half whose listing is there.
+func (r *reader) goOn(ctx context.Context, l *listing, targets []target, spare bool, back time.Time, stop bool) []outcome {
+	if stop || len(targets) == 1 || !l.divisible() {
+		return l.outcomes(targets)
+	}
+	half := len(targets) / 2
+	return append(r.read(ctx, targets[:half], spare, back), r.read(ctx, targets[half:], spare, back)...)
+}
+
+// listing is what was read of one listing.
+type listing struct {
+	at      time.Time      // of the first page
+	back    time.Time      // how far it was to be read
+	reached time.Time      // how far it was read
+	short   bool           // it ended before
+	posts   map[string]int // by key: first seen, made since what was covered
+	items   map[string]int // by key: on the pages
+	err     error
+}
+
+// divisible tells whether asking for fewer subreddits may bring more.
+func (l *listing) divisible() bool {
+	return l.err == nil && l.short || ofOneOfSeveral(l.err) || badAnswer(l.err)
+}
+
+// list reads one listing page by page until it is back where it should be. A
+// zero back means what is covered of all the targets.
+func (r *reader) list(ctx context.Context, targets []target, spare bool, back time.Time) *listing {
+	l := &listing{back: back, posts: map[string]int{}, items: map[string]int{}}
+	polled := back.IsZero()
+	if polled {
+		l.back = r.horizon(targets)
+	}
+	q := pulse.ListingQuery{Limit: plan.PageSize}
+	byKey := make(map[string]*target, len(targets))
+	alive, unpolled := false, true
+	for i := range targets {
+		q.Subreddits = append(q.Subreddits, targets[i].name)
+		byKey[targets[i].key] = &targets[i]
+		alive = alive || targets[i].alive
+		unpolled = unpolled && targets[i].covered.IsZero()
+	}
+	begun := time.Now()
+	var after []string
+	for total, n := 0, 0; ; n++ {
+		q.Spare = spare || n > 0 && unpolled // what is owed to nobody yields
+		page, err := r.page(ctx, q, after, alive)
+		if err != nil {
+			l.err = err
+			return l
+		}
+		if spare {
+			r.sweepPages.Add(1)
+		}
+		if n == 0 {
+			l.at = page.At
+		} else {
+			r.metrics.overflow.Inc()
+		}
+		fresh, err := r.handOn(ctx, page.Observations)
+		if err != nil {
+			l.err = err
+			return l
+		}
+		l.count(page.Observations, fresh, byKey)
+		total += len(page.Observations) + page.Skipped
+		l.reached = reachedBy(page.Observations, l.reached)
+		if l.done(page.Observations, fresh, polled) {
+			break
+		}
+		if page.After == "" {
+			l.short = total >= listingDepth
+			break
+		}
+		if n+1 == r.c.MaxPages {
+			l.short = true
+			break
+		}
+		after = anchorsOf(page)
+	}
+	// A first poll is not owed what lies further back than Reddit lists, nor is
+	// a look for late posts.
+	l.short = l.short && polled && !unpolled
+	r.metrics.polls.Observe(time.Since(begun).Seconds())
+	return l
+}
+
+// horizon is how far back the posts of these subreddits may be unknown.
+func (r *reader) horizon(targets []target) time.Time {
+	var first time.Time
+	for _, t := range targets {
+		from := t.covered.Add(-showLate)
+		if t.covered.IsZero() {
+			from = time.Now().Add(-r.c.Backfill)
+		}
+		if first.IsZero() || from.Before(first) {
+			first = from
+		}
+	}
+	return first
+}
+
+// page reads the page behind the last of after's posts that the listing still
+// has. Behind one that it has no longer, Reddit gives an empty page.
+func (r *reader) page(ctx context.Context, q pulse.ListingQuery, after []string, alive bool) (pulse.ListingPage, error) {
+	if len(after) == 0 {
+		page, err := r.reddit.Newest(ctx, q)
+		if err == nil && len(page.Observations)+page.Skipped == 0 && alive {
+			err = errEmptyPage
+		}
+		return page, err
+	}
+	for _, id := range after {
+		q.After = id
+		page, err := r.reddit.Newest(ctx, q)
+		if err != nil || len(page.Observations)+page.Skipped > 0 {
+			return page, err
+		}
+	}
+	return pulse.ListingPage{}, errLostPlace
+}
+
+// anchorsOf are the posts that the listing can be continued behind, the last
+// one first.
+func anchorsOf(page pulse.ListingPage) []string {
+	ids := []string{page.After}
+	for i := len(page.Observations) - 1; i >= 0 && len(ids) < anchors; i-- {
+		if id := page.Observations[i].PostID; id != page.After {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// reachedBy is how far back a page certainly goes: the newest of its last posts.
+func reachedBy(posts []pulse.Observation, before time.Time) time.Time {
+	var reached time.Time
+	for _, o := range posts[max(0, len(posts)-disorder):] {
+		if o.CreatedAt.After(reached) {
+			reached = o.CreatedAt
+		}
+	}
+	if reached.IsZero() || !before.IsZero() && before.Before(reached) {
+		return before
+	}
+	return reached
+}
+
+// done tells whether the listing was read back far enough.
+func (l *listing) done(page []pulse.Observation, fresh map[string]bool, polled bool) bool {
+	if l.reached.IsZero() || l.reached.After(l.back) {
+		return false
+	}
+	if !polled || l.reached.Before(l.back.Add(-farBehind)) {
+		return true
+	}
+	for _, o := range page[max(0, len(page)-knownRun):] {
+		if fresh[o.PostID] {
+			return false
+		}
+	}
+	return true
+}
+
+// count adds up whose posts are on a page. A listing of one subreddit is its
+// own even where the posts are of others: r/all has none but those.
+func (l *listing) count(page []pulse.Observation, fresh map[string]bool, byKey map[string]*target) {
+	for i := range page {
+		o := &page[i]
+		key := strings.ToLower(o.Subreddit)
+		t := byKey[key]
+		if t == nil && len(byKey) == 1 {
+			for key, t = range byKey { //nolint:revive // takes the only one
+			}
+		}
+		if t == nil {
+			continue
+		}
+		l.items[key]++
+		if fresh[o.PostID] && (t.covered.IsZero() || o.CreatedAt.After(t.covered.Add(-showLate))) {
+			l.posts[key]++
+		}
+	}
+}
+
+// outcomes says of each subreddit what the listing brought.
+func (l *listing) outcomes(targets []target) []outcome {
+	all := make([]outcome, 0, len(targets))
+	for _, t := range targets {
+		o := outcome{key: t.key, err: l.err, at: l.at, posts: l.posts[t.key], items: l.items[t.key], reached: l.reached}
+		switch {
+		case l.err != nil:
+		case !t.covered.IsZero():
+			o.span = l.at.Sub(t.covered)
+		case !l.reached.IsZero():
+			o.span = l.at.Sub(l.reached) // what it had before tells how busy it is
+		}
+		if l.err == nil && l.short {
+			o.gap = l.gap(&t)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// gap is the time that the listing no longer reached back to.
+func (l *listing) gap(t *target) *pulse.Gap {
+	g := &pulse.Gap{
+		Subreddit: t.name, From: t.covered.Add(-gapBefore), To: l.reached.Add(gapAfter), NoticedAt: l.at,
+		Reason: "more was posted since the last poll than Reddit lists",
+	}
+	if !g.From.Before(g.To) {
+		return nil
+	}
+	return g
+}
+
+// handOn gives a page to Kafka, oldest first, and says which posts are first
+// sights.
+func (r *reader) handOn(ctx context.Context, page []pulse.Observation) (map[string]bool, error) {
+	if len(page) == 0 {
+		return nil, nil
+	}
+	fresh, err := r.seen.claim(ctx, page)
+	if err != nil {
+		return nil, &pipelineError{fmt.Errorf("look posts up: %w", err)}
+	}
+	err = r.produce(ctx, page, fresh)
+	r.seen.settle(fresh, err == nil)
+	if err != nil {
+		return nil, &pipelineError{err}
+	}
+	r.live.saw(page)
+	return fresh, nil
+}
+
+// produce hands readings to Kafka, those last in the listing first.
+func (r *reader) produce(ctx context.Context, page []pulse.Observation, fresh map[string]bool) error {
+	records := make([]wire.Record, 0, len(page))
+	first := maps.Clone(fresh) // a page may have a post twice
+	for i := len(page) - 1; i >= 0; i-- {
+		o := &page[i]
+		topic := wire.TopicRefresh
+		if first[o.PostID] {
+			topic = wire.TopicRaw
+			delete(first, o.PostID)
+		}
+		records = append(records, wire.Record{Topic: topic, Key: []byte(o.PostID), Value: wire.EncodeObservation(o)})
+	}
+	ctx, cancel := context.WithTimeout(ctx, produceTimeout)
+	defer cancel()
+	if err := r.bus.Produce(ctx, records); err != nil {
+		return fmt.Errorf("produce %d observations: %w", len(records), err)
+	}
+	r.metrics.observations.WithLabelValues("raw").Add(float64(len(fresh)))
+	r.metrics.observations.WithLabelValues("refresh").Add(float64(len(page) - len(fresh)))
+	return nil
+}
