@@ -19,11 +19,12 @@ import (
 // cluster is the servers of a system without its daemons, which a test starts
 // and kills by themselves, and a simulated Reddit in a process of its own.
 type cluster struct {
-	dir    string
-	env    []string
-	kafka  *embedded.Kafka
-	dsn    string
-	reddit string // address of the simulator
+	dir      string
+	env      []string
+	kafka    *embedded.Kafka
+	postgres *embedded.Postgres
+	dsn      string
+	reddit   string // address of the simulator
 }
 
 // newCluster starts the servers and the simulator; env is for all daemons.
@@ -31,32 +32,19 @@ func newCluster(t testing.TB, sim []string, env ...string) *cluster {
 	t.Helper()
 	dir := folder(t)
 	c := &cluster{dir: dir}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	kafka, err := embedded.StartKafka(ctx, embedded.KafkaConfig{Dir: filepath.Join(dir, "kafka")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(kafka.Close)
-	postgres, err := embedded.StartPostgres(ctx, embedded.PostgresConfig{Dir: filepath.Join(dir, "postgres"), NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		_ = postgres.Close(ctx)
-	})
-	redis, err := embedded.StartRedis(ctx, embedded.RedisConfig{Dir: filepath.Join(dir, "redis")})
+	redis, err := embedded.StartRedis(t.Context(), embedded.RedisConfig{Dir: filepath.Join(dir, "redis")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(redis.Close)
-	c.kafka, c.dsn = kafka, postgres.PrimaryDSN
+	c.startKafka(t)
+	t.Cleanup(func() { c.kafka.Close() })
+	c.startPostgres(t)
+	t.Cleanup(func() { c.stopPostgres(t) })
 	c.reddit = start(t, dir, nil, append([]string{"sim", "--listen", "127.0.0.1:0"}, sim...)...).says(t, `answers at (http://\S+)`)
 	c.env = append([]string{
-		"PULSE_KAFKA_BROKERS=" + kafka.Brokers()[0], "PULSE_KAFKA_REPLICATION_FACTOR=1", "PULSE_KAFKA_MIN_INSYNC_REPLICAS=1",
-		"PULSE_POSTGRES_PRIMARY_DSN=" + postgres.PrimaryDSN, "PULSE_REDIS_ADDR=" + redis.Addr,
+		"PULSE_KAFKA_BROKERS=" + c.kafka.Brokers()[0], "PULSE_KAFKA_REPLICATION_FACTOR=1", "PULSE_KAFKA_MIN_INSYNC_REPLICAS=1",
+		"PULSE_POSTGRES_PRIMARY_DSN=" + c.postgres.PrimaryDSN, "PULSE_REDIS_ADDR=" + redis.Addr,
 		"PULSE_REDDIT_BASE_URL=" + c.reddit, "PULSE_REDDIT_TOKEN_URL=" + c.reddit + "/api/v1/access_token",
 		"PULSE_REDDIT_CLIENT_ID=e2e", "PULSE_REDDIT_CLIENT_SECRET=e2e",
 		"PULSE_REDDIT_USER_AGENT=linux:dev.redditpulse:test (by /u/pulse_simulator)",
@@ -67,6 +55,43 @@ func newCluster(t testing.TB, sim []string, env ...string) *cluster {
 		}
 	}
 	return c
+}
+
+// startKafka starts the broker, again under its address.
+func (c *cluster) startKafka(t testing.TB) {
+	t.Helper()
+	before := c.kafka
+	kafka, err := embedded.StartKafka(t.Context(), embedded.KafkaConfig{Dir: filepath.Join(c.dir, "kafka")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.kafka = kafka
+	if before != nil && before.Brokers()[0] != kafka.Brokers()[0] {
+		t.Fatal("somebody else has taken Kafka's port")
+	}
+}
+
+// startPostgres starts the primary, again under its address.
+func (c *cluster) startPostgres(t testing.TB) {
+	t.Helper()
+	postgres, err := embedded.StartPostgres(t.Context(), embedded.PostgresConfig{Dir: filepath.Join(c.dir, "postgres"), NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.postgres = postgres
+	if c.dsn != "" && c.dsn != postgres.PrimaryDSN {
+		t.Fatal("somebody else has taken the port of Postgres")
+	}
+	c.dsn = postgres.PrimaryDSN
+}
+
+func (c *cluster) stopPostgres(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := c.postgres.Close(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
 // daemon starts one of the daemons.

@@ -26,7 +26,7 @@ func TestAnIngestDaemonTakesOver(t *testing.T) {
 	leader.says(t, `polling begins`)
 	for round := range 3 {
 		standby := c.daemon(t, "ingest")
-		standby.says(t, `waiting to poll`)
+		standby.says(t, `waiting to lead`)
 		// Until a post of this round has been seen.
 		before := ask[int64](t, c, `select count(*) from posts`)
 		eventually(t, "posts of this round", func() bool { return ask[int64](t, c, `select count(*) from posts`) > before+5 })
@@ -47,11 +47,19 @@ func TestAnIngestDaemonTakesOver(t *testing.T) {
 	eventually(t, "a poll after the last post that is asked for", func() bool { return polls() == int64(len(names)) })
 	_ = leader.stop(t, syscall.SIGTERM)
 
+	c.nothingIsMissing(t, begun.Add(time.Second), until, names...)
+}
+
+// nothingIsMissing holds the raw topic against the simulator's truth: every post
+// that was in a listing for a while is there, none twice, and the budget was
+// kept.
+func (c *cluster) nothingIsMissing(t *testing.T, from, until time.Time, names ...string) {
+	t.Helper()
 	seen := c.firstSights(t)
-	posts, missing, twice := c.truth(t, begun.Add(time.Second), until, names...), 0, 0
+	posts, missing, twice := c.truth(t, from, until, names...), 0, 0
 	for _, p := range posts {
 		switch n := seen[p.ID]; {
-		case n == 0 && p.VisibleFrom != nil && (p.GoneAt == nil || p.GoneAt.Sub(*p.VisibleFrom) > 30*time.Second):
+		case n == 0 && p.VisibleFrom != nil && (p.GoneAt == nil || p.GoneAt.Sub(*p.VisibleFrom) > time.Minute):
 			missing++
 		case n > 1:
 			twice++
@@ -60,10 +68,55 @@ func TestAnIngestDaemonTakesOver(t *testing.T) {
 	if len(posts) < 20 || missing > 0 || twice > 0 {
 		t.Errorf("of %d posts %d are missing, %d were seen first twice", len(posts), missing, twice)
 	}
-	t.Logf("%d posts over 3 takeovers", len(posts))
+	t.Logf("%d posts, %d missing, %d seen first twice", len(posts), missing, twice)
 	if u := c.usage(t); u.TooMany > 0 || u.MaxIn600s > 900 {
 		t.Errorf("used %+v", u)
 	}
+}
+
+// Kafka, then the database, go away while posts come: polling pauses, goes on by
+// itself, and what was posted meanwhile is found.
+func TestPollingOutlivesItsServers(t *testing.T) {
+	t.Parallel()
+	names := []string{"outage_a", "outage_b"}
+	c := newCluster(t, []string{
+		"--rate", "outage_a=60", "--rate", "outage_b=20", "--lag", "0s", "--held", "0",
+	}, "PULSE_SCHEDULER_BACKFILL=0s")
+	for _, name := range names {
+		c.sql(t, `insert into subreddit_config (name, interval_seconds, priority) values ($1, 10, 'fast')`, name)
+	}
+	stage := c.daemon(t, "process")
+	begun := time.Now()
+	ingest := c.daemon(t, "ingest")
+	stored := func() int64 { return ask[int64](t, c, `select count(*) from posts`) }
+	flows := func() {
+		t.Helper()
+		before := stored()
+		eventually(t, "posts flow", func() bool { return stored() > before+5 })
+	}
+	flows()
+	c.kafka.Close()
+	ingest.says(t, `polling pauses.*part=pipeline`)
+	c.startKafka(t)
+	ingest.says(t, `polling goes on.*part=pipeline`)
+	flows()
+	c.stopPostgres(t)
+	ingest.says(t, `polling begins(?s:.*)waiting to lead`)
+	c.startPostgres(t)
+	ingest.says(t, `polling begins(?s:.*)polling begins`)
+	flows()
+	until := time.Now()
+	eventually(t, "a poll after the last post that is asked for", func() bool {
+		return ask[int64](t, c, `select count(*) from subreddit_status where covered_until > $1`, until.Add(2*time.Second)) == 2
+	})
+	for _, p := range []*process{ingest, stage} {
+		select {
+		case <-p.done:
+			t.Errorf("a daemon ended: %v", p.err)
+		default:
+		}
+	}
+	c.nothingIsMissing(t, begun.Add(time.Second), until, names...)
 }
 
 // A change of the configuration is obeyed within a second, by whatever door it

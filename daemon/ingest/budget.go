@@ -113,8 +113,23 @@ func (s *schedule) shapes() []plan.Row {
 func (s *schedule) inputs(now time.Time) plan.Inputs {
 	return plan.Inputs{
 		Allowed: s.g.reddit.Allowed(), Share: s.g.c.DiscoveryShare,
-		Refresh: s.live.demand(), Sweep: s.sweepCost.perMinute(now),
+		Refresh: s.refreshDemand(now), Sweep: s.sweepCost.perMinute(now),
 	}
+}
+
+// refreshDemand is how many requests a minute reading posts again takes. Listings
+// read many of them by the way: how many is measured.
+func (s *schedule) refreshDemand(now time.Time) float64 {
+	const enough = 20 // requests, to tell a ratio from
+	wanted := s.live.demand()
+	minutes := min(now.Sub(s.demandAt), planEvery).Minutes()
+	s.demandAt = now
+	s.refreshExpected.add(now, minutes*wanted/max(s.forecast.RefreshFactor, 1))
+	s.refreshCost.fade(now)
+	if s.refreshExpected.count < enough {
+		return wanted
+	}
+	return wanted * min(max(s.refreshCost.count/s.refreshExpected.count, 0.05), 1.25)
 }
 
 // noteBudget notes what polling costs, for whoever asks.

@@ -23,6 +23,14 @@ func figure(t *testing.T, format string, args ...any) {
 	}
 }
 
+// long skips a test that the race detector makes take minutes.
+func long(t *testing.T) {
+	t.Helper()
+	if raceDetector && !*figures {
+		t.Skip("plays too long with the race detector; TestEveryPostOfTheSimulatorIsSeenOrInAGap takes the same paths")
+	}
+}
+
 // full is long in a measurement, short in a test.
 func full(long, short time.Duration) time.Duration {
 	if *figures {
@@ -35,6 +43,7 @@ func count(u redditsim.Usage, kind string) float64 { return float64(u.Kinds[kind
 
 func TestCostOfThePredecessorsIntervals(t *testing.T) {
 	t.Parallel()
+	long(t)
 	bubble(t, func(t *testing.T) {
 		p := startPlay(t, predecessor(), redditsim.Oddities{}, 90)
 		pass(90 * time.Minute) // the first polls read back
@@ -63,7 +72,9 @@ func TestCoverageOverOutages(t *testing.T) {
 		t.Skip("TestEveryPostOfTheSimulatorIsSeenOrInAGap plays less of the same")
 	}
 	bubble(t, func(t *testing.T) {
-		p := startPlay(t, predecessor(), redditsim.Oddities{}, 90)
+		// One is so busy that Reddit's listing does not reach back over an hour.
+		all := append(predecessor(), community{60, pulse.Fast, 40})
+		p := startPlay(t, all, redditsim.Oddities{}, 90)
 		for range 3 {
 			pass(45 * time.Minute)
 			p.outage(t, 10*time.Minute)
@@ -84,6 +95,7 @@ func TestCoverageOverOutages(t *testing.T) {
 
 func TestDelayOfFastRows(t *testing.T) {
 	t.Parallel()
+	long(t)
 	bubble(t, func(t *testing.T) {
 		p := startPlay(t, predecessor(), redditsim.NoOddities(), 90)
 		pass(full(6*time.Hour, 90*time.Minute))
@@ -100,6 +112,7 @@ func TestDelayOfFastRows(t *testing.T) {
 
 func TestEightfoldDemand(t *testing.T) {
 	t.Parallel()
+	long(t)
 	bubble(t, func(t *testing.T) {
 		var all []community
 		for range 40_000 / map[bool]int{true: 1, false: 4}[*figures] {
@@ -112,8 +125,8 @@ func TestEightfoldDemand(t *testing.T) {
 		p := startPlay(t, all, redditsim.NoOddities(), allowed)
 		pass(full(90*time.Minute, 45*time.Minute))
 		u := p.usage(t)
-		b := p.budget
 		p.ends()
+		b := p.budget
 		figure(t, "%.0f requests/min wanted, %.0f allowed: at most %d in any 600 s, %d answers of 429, intervals x%.2f",
 			b.Discovery+b.Refresh+b.Sweep, b.Allowed, u.MaxIn600s, u.TooMany, b.Factor)
 		if u.MaxIn600s > 10*allowed || u.TooMany > 0 {
@@ -127,21 +140,20 @@ func TestEightfoldDemand(t *testing.T) {
 
 func TestForecastsComeTrue(t *testing.T) {
 	t.Parallel()
+	long(t)
 	cases := map[string]struct {
-		all []community
+		all     []community
+		allowed int
 	}{
-		"115 communities": {predecessor()},
-		"more than fits":  {slices.Repeat([]community{{60, pulse.Medium, 0.01}}, 8000)},
+		"115 communities": {predecessor(), 90},
+		"more than fits":  {slices.Repeat([]community{{60, pulse.Medium, 0.01}}, 2000), 23},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !*figures && len(c.all) > 1000 {
-				t.Skip("plays for minutes; make bench does")
-			}
 			bubble(t, func(t *testing.T) {
-				p := startPlay(t, c.all, redditsim.NoOddities(), 90)
-				pass(full(16*time.Hour, 3*time.Hour))
+				p := startPlay(t, c.all, redditsim.NoOddities(), c.allowed)
+				pass(full(16*time.Hour, 2*time.Hour))
 				p.mem.Lock()
 				b := p.budget
 				p.mem.Unlock()

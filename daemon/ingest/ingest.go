@@ -96,7 +96,7 @@ const (
 // Run polls until ctx ends, while no other ingest daemon does.
 func (g *Ingest) Run(ctx context.Context) error {
 	return g.store.Lead(ctx, leadership, leadRetry,
-		func() { g.log.Info("waiting to poll: another ingest daemon does, or the database is away") },
+		func() { g.metrics.leading.Set(0) },
 		func(leading context.Context) error {
 			g.lead(ctx, leading)
 			return nil
@@ -111,7 +111,6 @@ func (g *Ingest) lead(ctx, leading context.Context) {
 		return
 	}
 	g.metrics.leading.Set(1)
-	defer g.metrics.leading.Set(0)
 	g.log.Info("polling begins", "subreddits", len(s.rows), "live_posts", s.live.len(), "took", time.Since(begun))
 	s.run(leading)
 	if ctx.Err() != nil { // else somebody else leads, and knows better

@@ -24,11 +24,13 @@ func TestFirstSightsAndLaterReadingsGoToTheirTopics(t *testing.T) {
 			t.Errorf("first seen %d and %d times", w.first("a"), w.first("b"))
 		}
 		refreshes := 0
-		for _, r := range w.produced {
-			if r.Topic == wire.TopicRefresh && string(r.Key) == "t3_a" {
-				refreshes++
+		w.set(func() {
+			for _, r := range w.produced {
+				if r.Topic == wire.TopicRefresh && string(r.Key) == "t3_a" {
+					refreshes++
+				}
 			}
-		}
+		})
 		if refreshes == 0 {
 			t.Error("no later reading of the first post")
 		}
@@ -54,7 +56,7 @@ func TestSubredditsShareRequests(t *testing.T) {
 			t.Errorf("%.2f requests a minute", perMinute)
 		}
 		for i, row := range w.rows {
-			times := w.times[row.Name]
+			times := w.pollsOf(row.Name)
 			for k := 1; k < len(times); k++ {
 				if gap := times[k].Sub(times[k-1]); gap > time.Duration(row.IntervalSeconds)*time.Second {
 					t.Errorf("row %d waited %s, promised %d s", i, gap, row.IntervalSeconds)
@@ -82,8 +84,8 @@ func TestANewSubredditIsReadBack(t *testing.T) {
 				old++
 			}
 		}
-		if old == 0 || len(w.gaps) > 0 {
-			t.Errorf("%d found, gaps %v", old, w.gaps)
+		if old == 0 || len(w.gapsNow()) > 0 {
+			t.Errorf("%d found, gaps %v", old, w.gapsNow())
 		}
 		stop()
 	})
@@ -132,15 +134,16 @@ func TestAnOutageIsHealedOrRecorded(t *testing.T) {
 						continue
 					}
 					lost++
-					at := w.posts["busy"][len(w.posts["busy"])-1-i].CreatedAt
-					if !slices.ContainsFunc(w.gaps, func(g pulse.Gap) bool {
+					var at time.Time
+					w.set(func() { at = w.posts["busy"][len(w.posts["busy"])-1-i].CreatedAt })
+					if !slices.ContainsFunc(w.gapsNow(), func(g pulse.Gap) bool {
 						return g.Subreddit == "busy" && at.After(g.From) && at.Before(g.To)
 					}) {
-						t.Fatalf("post %d of %s is missing in silence; gaps %v", i, at, w.gaps)
+						t.Fatalf("post %d of %s is missing in silence; gaps %v", i, at, w.gapsNow())
 					}
 				}
-				if (lost > 0) != c.gap || (len(w.gaps) > 0) != c.gap {
-					t.Errorf("%d of %d lost, gaps %v", lost, made, w.gaps)
+				if (lost > 0) != c.gap || (len(w.gapsNow()) > 0) != c.gap {
+					t.Errorf("%d of %d lost, gaps %v", lost, made, w.gapsNow())
 				}
 			})
 		})
@@ -205,17 +208,19 @@ func TestSilentSubredditsAreAskedForAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld("busy", "banned")
 	runs(t, w, func() {
-		w.set(func() { w.fail["nobody"] = nil })
+
 		for i := range 48 * 6 {
 			w.post("busy", fmt.Sprint(i))
 			pass(10 * time.Minute)
 		}
 		alone := 0
-		for _, q := range w.requests {
-			if slices.Equal(q.Subreddits, []string{"banned"}) && !q.Spare {
-				alone++
+		w.set(func() {
+			for _, q := range w.requests {
+				if slices.Equal(q.Subreddits, []string{"banned"}) && !q.Spare {
+					alone++
+				}
 			}
-		}
+		})
 		if alone < 2 || alone > 6 {
 			t.Errorf("asked for alone %d times in two days", alone)
 		}
@@ -365,8 +370,8 @@ func TestARestartGoesOnWhereItStopped(t *testing.T) {
 				t.Errorf("post %d was first seen %d times", i, w.first(fmt.Sprint(i)))
 			}
 		}
-		if w.polled("rust") == before || len(w.gaps) > 0 {
-			t.Errorf("gaps %v", w.gaps)
+		if w.polled("rust") == before || len(w.gapsNow()) > 0 {
+			t.Errorf("gaps %v", w.gapsNow())
 		}
 		if s := w.statusOf("golang"); s.CoveredUntil == nil || *s.PostsPerMinute < 3 {
 			t.Errorf("the rate was forgotten: %+v", s)
@@ -390,6 +395,37 @@ func TestAQuickRestartKeepsTheTimers(t *testing.T) {
 		stop()
 		if n := w.listings() - before; n != 0 {
 			t.Errorf("%d polls that nobody was due for", n)
+		}
+	})
+}
+
+func TestSlowAnswersHoldNobodyElseUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(names(10)...)
+	for i := range w.rows {
+		w.rows[i].Name = []string{"all", "popular", "a0", "b0", "c0", "d0", "e0", "f0", "g0", "h0"}[i]
+	}
+	runs(t, w, func() {
+		for i := range 70 * 60 { // busy enough for sweeps of their own
+			w.post(w.rows[i%10].Name, fmt.Sprint(i))
+			pass(time.Second)
+			if i == 57*60 {
+				w.set(func() { w.hold = make(chan struct{}) })
+			}
+		}
+		for i := range 9 {
+			w.edit(func() {
+				w.rows[i].Version++
+				w.rows = append(w.rows, row0(fmt.Sprintf("new%d", i)))
+			})
+			synctest.Wait()
+		}
+		w.set(func() { close(w.hold); w.hold = nil })
+		pass(time.Minute)
+		for i := range 9 {
+			if w.polled(fmt.Sprintf("new%d", i)) == 0 {
+				t.Errorf("the %dth new subreddit waits for ever", i)
+			}
 		}
 	})
 }
@@ -421,6 +457,42 @@ func TestAnotherClocksTimesDoNotStopAnybody(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+func TestOurClockMayBeWrong(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-20 * time.Hour, 20 * time.Hour} {
+		w := newWorld("golang")
+		w.ahead = ahead
+		bubble(t, func(t *testing.T) {
+			stop := begin(t, w)
+			for i := range 120 {
+				w.post("golang", fmt.Sprint(i))
+				pass(time.Minute)
+			}
+			stop()
+			for i := range 120 {
+				w.post("golang", fmt.Sprint(120+i))
+				pass(time.Minute)
+			}
+			polls := w.polled("golang")
+			asked, _ := w.refreshes()
+			stop = begin(t, w)
+			pass(40 * time.Minute)
+			stop()
+			for i := range 240 {
+				if w.first(fmt.Sprint(i)) != 1 {
+					t.Errorf("%s ahead: post %d was first seen %d times", ahead, i, w.first(fmt.Sprint(i)))
+				}
+			}
+			if n := w.polled("golang") - polls; n < 40 || n > 45 {
+				t.Errorf("%s ahead: %d polls in 40 minutes", ahead, n)
+			}
+			if again, _ := w.refreshes(); asked == 0 || again == asked || len(w.gapsNow()) > 0 {
+				t.Errorf("%s ahead: %d refreshes, then %d; gaps %v", ahead, asked, again-asked, w.gapsNow())
+			}
+		})
+	}
 }
 
 func TestLatePostsAreFoundBySweeps(t *testing.T) {

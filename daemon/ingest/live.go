@@ -31,13 +31,14 @@ const (
 	candidates = 16
 )
 
-// livePost is a post that is read again. Times are Unix milliseconds, to keep a
-// post small: there may be very many.
+// livePost is a post that is read again. Times are milliseconds, to keep a post
+// small: there may be very many.
 type livePost struct {
 	id       string
-	created  int64
-	read     int64
-	due      int64
+	created  int64 // Unix time, by Reddit's clock like the next
+	observed int64 // of the last reading
+	read     int64 // the same moment by our clock, since live began
+	due      int64 // likewise
 	score    int32
 	comments int32
 	speed    float32 // errors a minute, up or down
@@ -49,6 +50,7 @@ type livePost struct {
 type live struct {
 	until time.Duration // age at which a post is left alone
 	most  int
+	begun time.Time // with a clock that nobody can set
 	m     *metrics
 
 	mu      sync.Mutex // covers the rest
@@ -58,7 +60,7 @@ type live struct {
 }
 
 func newLive(until time.Duration, most int, m *metrics) *live {
-	return &live{until: until, most: most, m: m, posts: map[string]*livePost{}, stretch: 1}
+	return &live{until: until, most: most, begun: time.Now(), m: m, posts: map[string]*livePost{}, stretch: 1}
 }
 
 func (l *live) len() int {
@@ -67,34 +69,41 @@ func (l *live) len() int {
 	return len(l.posts)
 }
 
+// clock is the time since live began.
+func (l *live) clock(now time.Time) int64 { return now.Sub(l.begun).Milliseconds() }
+
 // restore takes over posts as they are stored.
-func (l *live) restore(posts []pulse.Post) {
+func (l *live) restore(posts []pulse.Post, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range posts {
-		p := l.observe(&posts[i].Observation)
-		if p != nil && posts[i].Velocity != nil {
-			p.speed = float32(math.Abs(*posts[i].Velocity) / max(fuzz, fuzzShare*float64(p.score)))
-			p.due = p.read + l.wait(p)
-			l.place(p)
+		p := l.observe(&posts[i].Observation, now)
+		if p == nil {
+			continue
 		}
+		if v := posts[i].Velocity; v != nil {
+			p.speed = float32(math.Abs(*v) / max(fuzz, fuzzShare*float64(p.score)))
+		}
+		ago := max(now.Sub(posts[i].ObservedAt).Milliseconds(), 0)
+		p.due = p.read + max(spread(l.wait(p))-ago, 0)
+		l.place(p)
 	}
 }
 
-// saw takes note of readings, by whatever way they came.
-func (l *live) saw(readings []pulse.Observation) {
+// saw takes note of readings that came now, by whatever way.
+func (l *live) saw(readings []pulse.Observation, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range readings {
-		l.observe(&readings[i])
+		l.observe(&readings[i], now)
 	}
 	l.m.live.Set(float64(len(l.posts)))
 }
 
 // observe gives the post if it is one to be read again. It wants mu held.
-func (l *live) observe(o *pulse.Observation) *livePost {
+func (l *live) observe(o *pulse.Observation, now time.Time) *livePost {
 	p := l.posts[o.PostID]
-	now := o.ObservedAt.UnixMilli()
+	observed := o.ObservedAt.UnixMilli()
 	if o.State != pulse.Live || o.ObservedAt.Sub(o.CreatedAt) >= l.until {
 		if p != nil {
 			l.drop(p)
@@ -104,14 +113,15 @@ func (l *live) observe(o *pulse.Observation) *livePost {
 	if p == nil {
 		p = &livePost{id: o.PostID, created: o.CreatedAt.UnixMilli(), at: -1}
 		l.posts[p.id] = p
-	} else if now <= p.read {
+	} else if observed <= p.observed {
 		l.place(p)
 		return p
 	} else {
-		p.moved(now, small(o.Score), small(o.NumComments))
+		p.moved(observed, small(o.Score), small(o.NumComments))
 	}
-	p.read, p.score, p.comments = now, small(o.Score), small(o.NumComments)
-	p.due = now + spread(l.wait(p))
+	p.observed, p.score, p.comments = observed, small(o.Score), small(o.NumComments)
+	p.read = l.clock(now)
+	p.due = p.read + spread(l.wait(p))
 	l.place(p)
 	if len(l.posts) > l.most {
 		l.dropOne()
@@ -120,8 +130,8 @@ func (l *live) observe(o *pulse.Observation) *livePost {
 }
 
 // moved takes a step into the estimate of how quickly the post moves.
-func (p *livePost) moved(now int64, score, comments int32) {
-	minutes := float64(now-p.read) / 60_000
+func (p *livePost) moved(observed int64, score, comments int32) {
+	minutes := float64(observed-p.observed) / 60_000
 	moved := change(p.score, score)
 	if moved <= certain {
 		moved = 0
@@ -140,7 +150,7 @@ func change(from, to int32) float64 {
 // sooner while it is young. In milliseconds.
 func (l *live) wait(p *livePost) int64 {
 	longest := time.Hour
-	switch age := time.Duration(p.read-p.created) * time.Millisecond; {
+	switch age := time.Duration(p.observed-p.created) * time.Millisecond; {
 	case age < time.Hour:
 		longest = 5 * time.Minute
 	case age < 6*time.Hour:
@@ -196,18 +206,18 @@ func (l *live) dropOne() {
 func (l *live) batch(now time.Time) (ids []string, next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := now.UnixMilli()
+	at := l.clock(now)
 	if len(l.due) == 0 {
 		return nil, now.Add(gather)
 	}
 	if first := l.due[0].due; at < first+gather.Milliseconds() && !l.full(at) {
-		return nil, time.UnixMilli(max(first, at) + 1000)
+		return nil, now.Add(time.Duration(max(first-at, 0)+1000) * time.Millisecond)
 	}
 	var fresh []*livePost
 	for len(l.due) > 0 && len(ids) < pageSize {
 		p := heap.Pop(&l.due).(*livePost)
 		switch {
-		case time.Duration(at-p.created)*time.Millisecond >= l.until:
+		case time.Duration(p.observed-p.created+at-p.read)*time.Millisecond >= l.until:
 			delete(l.posts, p.id)
 		case p.due > at && at-p.read < justRead.Milliseconds():
 			fresh = append(fresh, p)
@@ -233,7 +243,7 @@ func (l *live) release(ids []string, due time.Time) {
 	defer l.mu.Unlock()
 	for _, id := range ids {
 		if p := l.posts[id]; p != nil && p.at < 0 {
-			p.due = due.UnixMilli()
+			p.due = l.clock(due)
 			l.place(p)
 		}
 	}

@@ -59,35 +59,39 @@ type reader struct {
 	live *live
 
 	sweepPages atomic.Int64 // read for late posts, until the schedule takes note
+	skew       atomic.Int64 // how far Reddit's clock is ahead of ours, in nanoseconds
 }
 
-// read asks for the newest posts of some subreddits, back to what is covered.
-// Where one of them spoils the request, or the listing does not reach back far
+// redditNow is the time by Reddit's clock, which all posts are dated by.
+func (r *reader) redditNow() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) }
+
+// read asks for the newest posts of some subreddits, back to what is covered or,
+// looking for late ones, over all of depth. Where one of them spoils the request, or the listing does not reach back far
 // enough for all, they are asked for by halves.
-func (r *reader) read(ctx context.Context, targets []target, spare bool, back time.Time) []outcome {
-	l := r.list(ctx, targets, spare, back)
+func (r *reader) read(ctx context.Context, targets []target, depth time.Duration) []outcome {
+	l := r.list(ctx, targets, depth)
 	if len(targets) == 1 || !l.divisible() {
 		return l.outcomes(targets)
 	}
 	r.metrics.bisected.Inc()
 	a, b := targets[:len(targets)/2], targets[len(targets)/2:]
 	if !badAnswer(l.err) {
-		return append(r.read(ctx, a, spare, back), r.read(ctx, b, spare, back)...)
+		return append(r.read(ctx, a, depth), r.read(ctx, b, depth)...)
 	}
 	// Answers that are bad for both halves are no single subreddit's fault.
-	la := r.list(ctx, a, spare, back)
-	lb := r.list(ctx, b, spare, back)
+	la := r.list(ctx, a, depth)
+	lb := r.list(ctx, b, depth)
 	both := badAnswer(la.err) && badAnswer(lb.err)
-	return append(r.goOn(ctx, la, a, spare, back, both), r.goOn(ctx, lb, b, spare, back, both)...)
+	return append(r.goOn(ctx, la, a, depth, both), r.goOn(ctx, lb, b, depth, both)...)
 }
 
 // goOn goes on with one half whose listing is there.
-func (r *reader) goOn(ctx context.Context, l *listing, targets []target, spare bool, back time.Time, stop bool) []outcome {
+func (r *reader) goOn(ctx context.Context, l *listing, targets []target, depth time.Duration, stop bool) []outcome {
 	if stop || len(targets) == 1 || !l.divisible() {
 		return l.outcomes(targets)
 	}
 	half := len(targets) / 2
-	return append(r.read(ctx, targets[:half], spare, back), r.read(ctx, targets[half:], spare, back)...)
+	return append(r.read(ctx, targets[:half], depth), r.read(ctx, targets[half:], depth)...)
 }
 
 // listing is what was read of one listing.
@@ -106,11 +110,10 @@ func (l *listing) divisible() bool {
 	return l.err == nil && l.short || ofOneOfSeveral(l.err) || badAnswer(l.err)
 }
 
-// list reads one listing page by page until it is back where it should be. A
-// zero back means what is covered of all the targets.
-func (r *reader) list(ctx context.Context, targets []target, spare bool, back time.Time) *listing {
-	l := &listing{back: back, posts: map[string]int{}, items: map[string]int{}}
-	polled := back.IsZero()
+// list reads one listing page by page until it is back where it should be.
+func (r *reader) list(ctx context.Context, targets []target, depth time.Duration) *listing {
+	l := &listing{back: r.redditNow().Add(-depth), posts: map[string]int{}, items: map[string]int{}}
+	polled := depth == 0
 	if polled {
 		l.back = r.horizon(targets)
 	}
@@ -126,17 +129,18 @@ func (r *reader) list(ctx context.Context, targets []target, spare bool, back ti
 	begun := time.Now()
 	var after []string
 	for total, n := 0, 0; ; n++ {
-		q.Spare = spare || n > 0 && unpolled // what is owed to nobody yields
+		q.Spare = !polled || n > 0 && unpolled // what is owed to nobody yields
 		page, err := r.page(ctx, q, after, alive)
 		if err != nil {
 			l.err = err
 			return l
 		}
-		if spare {
+		if !polled {
 			r.sweepPages.Add(1)
 		}
 		if n == 0 {
 			l.at = page.At
+			r.skew.Store(int64(time.Until(page.At)))
 		} else {
 			r.metrics.overflow.Inc()
 		}
@@ -174,7 +178,7 @@ func (r *reader) horizon(targets []target) time.Time {
 	for _, t := range targets {
 		from := t.covered.Add(-showLate)
 		if t.covered.IsZero() {
-			from = time.Now().Add(-r.c.Backfill)
+			from = r.redditNow().Add(-r.c.Backfill)
 		}
 		if first.IsZero() || from.Before(first) {
 			first = from
@@ -313,7 +317,7 @@ func (r *reader) handOn(ctx context.Context, page []pulse.Observation) (map[stri
 	if err != nil {
 		return nil, &pipelineError{err}
 	}
-	r.live.saw(page)
+	r.live.saw(page, time.Now())
 	return fresh, nil
 }
 

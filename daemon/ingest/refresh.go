@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -32,11 +31,11 @@ func (r *reader) refresh(ctx context.Context, ids []string) error {
 	if err := r.produce(ctx, page.Observations, nil); err != nil {
 		return &pipelineError{err}
 	}
-	r.live.saw(page.Observations)
+	r.live.saw(page.Observations, time.Now())
 	r.metrics.refreshed.Add(float64(len(page.Observations)))
 	missing := without(ids, page.Observations)
 	if page.Skipped > 0 { // some of these may be there, but unreadable
-		r.live.release(missing, page.At.Add(unstoredRetry))
+		r.live.release(missing, time.Now().Add(unstoredRetry))
 		return nil
 	}
 	return r.markGone(ctx, missing, page.At)
@@ -82,27 +81,7 @@ func (r *reader) markGone(ctx context.Context, ids []string, at time.Time) error
 		return &pipelineError{err}
 	}
 	r.metrics.gone.Add(float64(len(readings)))
-	r.live.saw(readings)
-	r.live.release(without(ids, readings), at.Add(unstoredRetry))
+	r.live.saw(readings, time.Now())
+	r.live.release(without(ids, readings), time.Now().Add(unstoredRetry))
 	return nil
-}
-
-// refreshing is a worker for refreshes: batches come and go by channel.
-func (s *schedule) refreshing(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case ids := <-s.reread:
-			begun := time.Now()
-			err := s.reader.refresh(ctx, ids)
-			if err != nil {
-				s.live.release(ids, time.Now().Add(gather))
-			}
-			if errors.Is(err, context.Canceled) {
-				return
-			}
-			s.tell(ctx, result{kind: jobRefresh, begun: begun, err: err})
-		}
-	}
 }

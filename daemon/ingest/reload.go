@@ -64,7 +64,7 @@ func (s *schedule) restorePosts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.live.restore(posts)
+	s.live.restore(posts, time.Now())
 	ids := make([]string, 0, min(len(posts), maxRecent))
 	for i := min(len(posts), maxRecent) - 1; i >= 0; i-- {
 		ids = append(ids, posts[i].PostID)

@@ -22,6 +22,8 @@ const (
 	// A community whose posts no shared listing has shown for so long is asked
 	// for alone: those that are banned or missing are left out without a word.
 	silence = 24 * time.Hour
+	// A time further ahead of our clock is somebody's mistake.
+	clockTrust = 24 * time.Hour
 	// Bad answers until a subreddit is asked for alone.
 	suspects = 2
 )
@@ -55,7 +57,7 @@ func newRow(key string, config pulse.Subreddit, now time.Time) *row {
 	r := &row{Subreddit: config, status: config.Status}
 	r.poll.Key, r.sweep.Key = key, key
 	r.rate.Posts, r.rate.Minutes = config.Status.RatePosts, config.Status.RateMinutes
-	if c := config.Status.CoveredUntil; c != nil && c.Before(now.Add(time.Minute)) {
+	if c := config.Status.CoveredUntil; c != nil && c.Before(now.Add(clockTrust)) {
 		r.poll.Covered = *c
 	}
 	// As if heard of at some time of the last day: a start must not ask for all
@@ -67,17 +69,20 @@ func newRow(key string, config pulse.Subreddit, now time.Time) *row {
 }
 
 // dueAfterTakeover is when the row's next poll is, by what the last leader left.
+// Its clock need not have been ours: nobody waits longer than usual.
 func (r *row) dueAfterTakeover(now time.Time) time.Time {
-	var due time.Time
+	due, longest := now, now.Add(r.poll.Pause)
 	if at := r.status.LastPollAt; at != nil {
 		due = at.Add(r.poll.Pause)
 	}
 	if next := r.status.NextPollAt; next != nil && !readable(r.status.State) {
-		due = *next
+		due, longest = *next, now.Add(maxRecheck)
 	}
-	// Neither the past nor a clock that was wrong then may decide.
-	if longest := now.Add(max(r.poll.Pause, maxRecheck)); due.Before(now) || due.After(longest) {
-		return now
+	if due.After(longest) {
+		due = longest
+	}
+	if due.Before(now) {
+		due = now
 	}
 	return due
 }
@@ -100,10 +105,18 @@ func (r *row) entries(factor float64, sweep time.Duration) {
 	}
 	r.poll.Row, r.sweep.Row = shape, shape
 	r.poll.Pause = plan.Stretch(shape.Pace(), factor)
-	r.sweep.Pause = sweep
+	r.sweep.Pause = sweepPause(sweep, shape.PerMinute)
 	if loners[strings.ToLower(r.Name)] {
 		r.poll.Alone, r.sweep.Alone = true, true
 	}
+}
+
+// sweepPause is the time between two looks for late posts: several of them fit
+// into the time that a listing reaches back, so that none slips by.
+func sweepPause(longest time.Duration, perMinute float64) time.Duration {
+	const share, shortest = 0.2, 5 * time.Minute
+	reach := time.Duration(listingDepth / max(perMinute, 0.01) * float64(time.Minute))
+	return min(longest, max(shortest, time.Duration(share*float64(reach))))
 }
 
 // succeeded takes what a poll found into the row.

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	storeTimeout   = 10 * time.Second
-	produceTimeout = time.Minute
+	storeTimeout = 10 * time.Second
+	// Longer than a failover of Kafka's brokers takes.
+	produceTimeout = 20 * time.Second
 	// Statuses are written together, so often.
 	saveEvery   = time.Second
 	budgetEvery = 5 * time.Second

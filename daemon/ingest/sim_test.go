@@ -116,7 +116,7 @@ func (p *play) outage(t testing.TB, d time.Duration) {
 // found is what of the truth was seen.
 type found struct {
 	posts, seen, inGap int
-	unseeable          int // visible only while nobody could look
+	unseeable          int // visible only while nobody could look, or behind a listing's end
 	lost               []redditsim.Truth
 	delays             []time.Duration // from visible to produced
 }
@@ -130,7 +130,8 @@ func (p *play) judge(until time.Time) map[string]found {
 	for i, name := range p.names {
 		f := found{}
 		promise := time.Duration(p.rows[i].IntervalSeconds) * time.Second
-		for _, post := range p.sim.Truth([]string{name}, p.begun, until) {
+		truth := p.sim.Truth([]string{name}, p.begun, until)
+		for k, post := range truth {
 			f.posts++
 			at, seen := p.firstAt[post.ID]
 			switch {
@@ -141,7 +142,7 @@ func (p *play) judge(until time.Time) map[string]found {
 				}
 			case p.missing(post):
 				f.inGap++
-			case p.hidden(post, until, promise):
+			case p.hidden(post, listedUntil(truth[k:], until), promise):
 				f.unseeable++
 			default:
 				f.lost = append(f.lost, post)
@@ -164,15 +165,15 @@ func (p *play) missing(post redditsim.Truth) bool {
 	})
 }
 
-// hidden tells whether a post was in the listing for less than the promise, not
-// counting the times when nobody could look.
-func (p *play) hidden(post redditsim.Truth, until time.Time, promise time.Duration) bool {
-	if post.VisibleFrom.IsZero() || post.VisibleFrom.After(until) {
+// hidden tells whether a post was in the listing for less than the promise, and
+// one that was approved late for less than the time between two looks for such,
+// not counting the times when nobody could look.
+func (p *play) hidden(post redditsim.Truth, end time.Time, promise time.Duration) bool {
+	if post.VisibleFrom.IsZero() {
 		return true
 	}
-	end := post.GoneAt
-	if end.IsZero() || end.After(until) {
-		end = until
+	if !post.GoneAt.IsZero() && post.GoneAt.Before(end) {
+		end = post.GoneAt
 	}
 	visible := end.Sub(post.VisibleFrom)
 	for _, d := range p.down {
@@ -185,7 +186,30 @@ func (p *play) hidden(post redditsim.Truth, until time.Time, promise time.Durati
 		}
 		visible -= max(to.Sub(from), 0)
 	}
+	if s := p.status[post.Subreddit]; post.Held && s.PostsPerMinute != nil {
+		promise = max(promise, sweepPause(settings().Sweep, *s.PostsPerMinute)+2*time.Minute)
+	}
 	return visible < promise+time.Minute
+}
+
+// listedUntil is when the first of some posts was behind the end of Reddit's
+// listing, for all the posts that came after it.
+func listedUntil(from []redditsim.Truth, until time.Time) time.Time {
+	const depth = 1000
+	var newer []time.Time
+	for _, post := range from[1:min(len(from), 4*depth)] {
+		if !post.VisibleFrom.IsZero() {
+			newer = append(newer, post.VisibleFrom)
+		}
+	}
+	if len(newer) < depth {
+		return until
+	}
+	slices.SortFunc(newer, time.Time.Compare)
+	if end := newer[depth-1]; end.Before(until) {
+		return end
+	}
+	return until
 }
 
 func (p *play) usage(t testing.TB) redditsim.Usage {

@@ -30,6 +30,8 @@ type world struct {
 	asked    [][]string // ids of refreshes
 	gone     map[string]bool
 	times    map[string][]time.Time // of polls, by subreddit
+	ahead    time.Duration          // of Reddit's clock
+	hold     chan struct{}          // answers wait until it is closed; nil: they don't
 
 	memory
 }
@@ -77,8 +79,11 @@ func row0(name string) pulse.Subreddit {
 
 // post adds a post that is made now.
 func (w *world) post(subreddit, id string) {
-	w.postAt(subreddit, id, time.Now())
+	w.postAt(subreddit, id, w.clock())
 }
+
+// clock is Reddit's.
+func (w *world) clock() time.Time { return time.Now().Add(w.ahead) }
 
 func (w *world) postAt(subreddit, id string, at time.Time) {
 	w.mu.Lock()
@@ -88,7 +93,17 @@ func (w *world) postAt(subreddit, id string, at time.Time) {
 	w.posts[subreddit] = append([]pulse.Observation{o}, w.posts[subreddit]...)
 }
 
-func (w *world) Newest(_ context.Context, q pulse.ListingQuery) (pulse.ListingPage, error) {
+func (w *world) Newest(ctx context.Context, q pulse.ListingQuery) (pulse.ListingPage, error) {
+	w.mu.Lock()
+	hold := w.hold
+	w.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return pulse.ListingPage{}, ctx.Err()
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests = append(w.requests, q)
@@ -113,13 +128,13 @@ func (w *world) Newest(_ context.Context, q pulse.ListingQuery) (pulse.ListingPa
 	if q.After != "" {
 		at := slices.IndexFunc(all, func(o pulse.Observation) bool { return o.PostID == q.After })
 		if at < 0 {
-			return pulse.ListingPage{At: time.Now()}, nil
+			return pulse.ListingPage{At: w.clock()}, nil
 		}
 		all = all[at+1:]
 	}
-	page := pulse.ListingPage{At: time.Now()}
+	page := pulse.ListingPage{At: w.clock()}
 	for _, o := range all[:min(q.Limit, len(all))] {
-		o.ObservedAt = time.Now().UTC()
+		o.ObservedAt = w.clock().UTC()
 		page.Observations = append(page.Observations, o)
 	}
 	if len(all) > q.Limit {
@@ -132,14 +147,14 @@ func (w *world) Info(_ context.Context, ids []string) (pulse.ListingPage, error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, ids)
-	page := pulse.ListingPage{At: time.Now()}
+	page := pulse.ListingPage{At: w.clock()}
 	if w.down != nil {
 		return page, w.down
 	}
 	for _, posts := range w.posts {
 		for _, o := range posts {
 			if slices.Contains(ids, o.PostID) && !w.gone[o.PostID] {
-				o.ObservedAt = time.Now().UTC()
+				o.ObservedAt = w.clock().UTC()
 				page.Observations = append(page.Observations, o)
 			}
 		}
@@ -315,10 +330,45 @@ func (w *world) listings() int {
 	return len(w.requests)
 }
 
+// set has f change or read anything of the world.
 func (w *world) set(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.mem.Lock()
+	defer w.mem.Unlock()
 	f()
+}
+
+// refreshes is how many requests for posts that are read again there were, and
+// of how many posts.
+func (w *world) refreshes() (requests, posts int) {
+	w.set(func() {
+		requests = len(w.asked)
+		for _, ids := range w.asked {
+			posts += len(ids)
+		}
+	})
+	return requests, posts
+}
+
+// known gives a post as it is stored.
+func (m *memory) known(id string) pulse.Post {
+	m.mem.Lock()
+	defer m.mem.Unlock()
+	return m.stored[id]
+}
+
+// gapsNow are the gaps that were recorded.
+func (m *memory) gapsNow() []pulse.Gap {
+	m.mem.Lock()
+	defer m.mem.Unlock()
+	return slices.Clone(m.gaps)
+}
+
+// pollsOf is when a subreddit was polled.
+func (w *world) pollsOf(name string) (times []time.Time) {
+	w.set(func() { times = slices.Clone(w.times[name]) })
+	return times
 }
 
 // severalError and the others are what the client of Reddit gives.
