@@ -52,6 +52,7 @@ func TestEveryRecordedPostArrivesUnchanged(t *testing.T) {
 	url := sim.says(t, `answers at (http://\S+)`)
 	s := up(t, home, []string{
 		"PULSE_PROCESS_DROP_DELETED_TEXT=false", // every field is compared
+		"PULSE_SCHEDULER_BACKFILL=175200h",      // the recordings are years old
 		"PULSE_REDDIT_BASE_URL=" + url, "PULSE_REDDIT_TOKEN_URL=" + url + "/api/v1/access_token",
 		"PULSE_REDDIT_CLIENT_ID=replay", "PULSE_REDDIT_CLIENT_SECRET=replay",
 		"PULSE_REDDIT_USER_AGENT=linux:dev.redditpulse.e2e:v1 (by /u/pulse_simulator)",

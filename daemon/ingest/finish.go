@@ -12,7 +12,7 @@ func (s *schedule) finish(res result, now time.Time) {
 	case jobRefresh:
 		s.refreshed(res, now)
 		return
-	case jobSweep:
+	case jobSweep, jobBackfill:
 		s.sweeping--
 		s.sweepCost.add(now, float64(s.reader.sweepPages.Swap(0)))
 	case jobPoll:
@@ -23,9 +23,14 @@ func (s *schedule) finish(res result, now time.Time) {
 		if part := awayPart(o.err); o.err == nil || part != "" {
 			s.outage.met(part, o.err, res.begun, now, s.g.log, s.g.metrics)
 		}
-		if r := s.rows[o.key]; r != nil && res.kind == jobSweep {
+		r := s.rows[o.key]
+		switch {
+		case r == nil: // removed meanwhile
+		case res.kind == jobSweep:
 			s.swept(r, o, now)
-		} else if r != nil {
+		case res.kind == jobBackfill:
+			s.filled(r, o, now)
+		default:
 			s.polled(r, o, now)
 		}
 	}
@@ -65,6 +70,9 @@ func (s *schedule) polled(r *row, o *outcome, now time.Time) {
 		}
 		if !known && o.items == 0 && !r.poll.Alone {
 			r.heard = s.probeSlot(now).Add(-silence)
+		}
+		if !known {
+			s.fillLater(r, o, now)
 		}
 		s.sweepLater(r, o, now)
 	} else {
@@ -116,11 +124,10 @@ func (s *schedule) note(gap pulse.Gap) {
 // sweepLater plans when a row's listing is read deeper, for posts that were
 // approved late. A poll that read as deep does for it.
 func (s *schedule) sweepLater(r *row, o *outcome, now time.Time) {
-	if s.g.c.Sweep == 0 || r.sweeping {
+	if s.g.c.Sweep == 0 || r.sweeping || loners[r.poll.Key] {
 		return
 	}
-	deep := !o.reached.IsZero() && !o.reached.After(o.at.Add(-s.g.c.SweepDepth))
-	if !deep && r.swept {
+	if !o.deep(s.g.c.SweepDepth) && r.swept {
 		return // waits for its turn
 	}
 	s.sweeps.Remove(&r.sweep)
@@ -131,6 +138,31 @@ func (s *schedule) putSweep(r *row, due time.Time) {
 	r.swept = true
 	r.sweep.Covered = due.Add(-s.g.c.SweepDepth)
 	s.sweeps.Put(&r.sweep, due)
+}
+
+// deep tells whether a poll has read back over depth, or over all there is.
+func (o *outcome) deep(depth time.Duration) bool {
+	return o.whole || !o.reached.IsZero() && !o.reached.After(o.at.Add(-depth))
+}
+
+// fillLater has the posts read that were there before the first poll.
+func (s *schedule) fillLater(r *row, o *outcome, now time.Time) {
+	if s.g.c.Backfill == 0 || r.filling || loners[r.poll.Key] || o.deep(s.g.c.Backfill) {
+		return
+	}
+	r.filling = true
+	r.fill.Covered = now.Add(-s.g.c.Backfill)
+	s.fills.Put(&r.fill, now)
+}
+
+// filled takes note of a backfill, which is tried again where it failed.
+func (s *schedule) filled(r *row, o *outcome, now time.Time) {
+	if o.err == nil || !r.filling || !r.planned() {
+		r.filling = false
+		return
+	}
+	s.g.log.Warn("older posts not read", "subreddit", r.Name, "err", o.err)
+	s.fills.Put(&r.fill, now.Add(jitter(maxBackoff)))
 }
 
 // swept plans the next deeper read, soon where this one failed.
@@ -145,6 +177,7 @@ func (s *schedule) swept(r *row, o *outcome, now time.Time) {
 	}
 	next := now.Add(r.sweep.Pause)
 	if o.err != nil {
+		s.g.log.Warn("late posts not looked for", "subreddit", r.Name, "err", o.err)
 		next = now.Add(jitter(r.sweep.Pause / 6))
 	}
 	s.putSweep(r, next)

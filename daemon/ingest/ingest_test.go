@@ -76,6 +76,7 @@ func TestANewSubredditIsReadBack(t *testing.T) {
 			w.postAt("golang", fmt.Sprint(i), now.Add(-30*time.Hour+time.Duration(i)*4*time.Minute))
 		}
 		stop := begin(t, w)
+		pass(time.Second)
 		old := 0
 		for i := range 400 {
 			if at := now.Add(-30*time.Hour + time.Duration(i)*4*time.Minute); w.first(fmt.Sprint(i)) == 0 && at.After(now.Add(-24*time.Hour)) {

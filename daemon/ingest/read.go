@@ -48,6 +48,7 @@ type outcome struct {
 	span    time.Duration
 	items   int       // posts of the subreddit in the listing, known ones too
 	reached time.Time // how far back the listing went
+	whole   bool      // and that is all there is
 	gap     *pulse.Gap
 }
 
@@ -58,7 +59,7 @@ type reader struct {
 	seen *seen
 	live *live
 
-	sweepPages atomic.Int64 // read for late posts, until the schedule takes note
+	sweepPages atomic.Int64 // read for late and older posts, until the schedule takes note
 	skew       atomic.Int64 // how far Reddit's clock is ahead of ours, in nanoseconds
 }
 
@@ -66,8 +67,9 @@ type reader struct {
 func (r *reader) redditNow() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) }
 
 // read asks for the newest posts of some subreddits, back to what is covered or,
-// looking for late ones, over all of depth. Where one of them spoils the request, or the listing does not reach back far
-// enough for all, they are asked for by halves.
+// looking for late or older ones, over all of depth. Where one of them spoils the request,
+// or the listing does not reach back far enough for all, they are asked for by
+// halves.
 func (r *reader) read(ctx context.Context, targets []target, depth time.Duration) []outcome {
 	l := r.list(ctx, targets, depth)
 	if len(targets) == 1 || !l.divisible() {
@@ -76,13 +78,21 @@ func (r *reader) read(ctx context.Context, targets []target, depth time.Duration
 	r.metrics.bisected.Inc()
 	a, b := targets[:len(targets)/2], targets[len(targets)/2:]
 	if !badAnswer(l.err) {
-		return append(r.read(ctx, a, depth), r.read(ctx, b, depth)...)
+		return l.addTo(append(r.read(ctx, a, depth), r.read(ctx, b, depth)...))
 	}
 	// Answers that are bad for both halves are no single subreddit's fault.
 	la := r.list(ctx, a, depth)
 	lb := r.list(ctx, b, depth)
 	both := badAnswer(la.err) && badAnswer(lb.err)
 	return append(r.goOn(ctx, la, a, depth, both), r.goOn(ctx, lb, b, depth, both)...)
+}
+
+// addTo adds what this listing found to what its halves did.
+func (l *listing) addTo(halves []outcome) []outcome {
+	for i := range halves {
+		halves[i].posts += l.posts[halves[i].key]
+	}
+	return halves
 }
 
 // goOn goes on with one half whose listing is there.
@@ -94,15 +104,40 @@ func (r *reader) goOn(ctx context.Context, l *listing, targets []target, depth t
 	return append(r.read(ctx, targets[:half], depth), r.read(ctx, targets[half:], depth)...)
 }
 
-// listing is what was read of one listing.
+// listing is one listing of some subreddits, and what was read of it.
 type listing struct {
+	names    []string
+	targets  map[string]*target // by key
+	polled   bool               // back to what is covered; else for late or older posts
+	unpolled bool               // none of them was ever polled
+	alive    bool               // some of them have posts
+	back     time.Time          // how far it is to be read
+
 	at      time.Time      // of the first page
-	back    time.Time      // how far it was to be read
 	reached time.Time      // how far it was read
 	short   bool           // it ended before
+	whole   bool           // it was read to its end
 	posts   map[string]int // by key: first seen, made since what was covered
 	items   map[string]int // by key: on the pages
 	err     error
+}
+
+func (r *reader) newListing(targets []target, depth time.Duration) *listing {
+	l := &listing{
+		targets: make(map[string]*target, len(targets)), polled: depth == 0, unpolled: true,
+		back: r.redditNow().Add(-depth), posts: map[string]int{}, items: map[string]int{},
+	}
+	for i := range targets {
+		t := &targets[i]
+		l.names = append(l.names, t.name)
+		l.targets[t.key] = t
+		l.alive = l.alive || t.alive
+		l.unpolled = l.unpolled && t.covered.IsZero()
+	}
+	if l.polled {
+		l.back = horizon(targets)
+	}
+	return l
 }
 
 // divisible tells whether asking for fewer subreddits may bring more.
@@ -112,75 +147,65 @@ func (l *listing) divisible() bool {
 
 // list reads one listing page by page until it is back where it should be.
 func (r *reader) list(ctx context.Context, targets []target, depth time.Duration) *listing {
-	l := &listing{back: r.redditNow().Add(-depth), posts: map[string]int{}, items: map[string]int{}}
-	polled := depth == 0
-	if polled {
-		l.back = r.horizon(targets)
-	}
-	q := pulse.ListingQuery{Limit: plan.PageSize}
-	byKey := make(map[string]*target, len(targets))
-	alive, unpolled := false, true
-	for i := range targets {
-		q.Subreddits = append(q.Subreddits, targets[i].name)
-		byKey[targets[i].key] = &targets[i]
-		alive = alive || targets[i].alive
-		unpolled = unpolled && targets[i].covered.IsZero()
-	}
+	l := r.newListing(targets, depth)
 	begun := time.Now()
 	var after []string
 	for total, n := 0, 0; ; n++ {
-		q.Spare = !polled || n > 0 && unpolled // what is owed to nobody yields
-		page, err := r.page(ctx, q, after, alive)
+		page, err := r.nextPage(ctx, l, after, n)
 		if err != nil {
 			l.err = err
 			return l
-		}
-		if !polled {
-			r.sweepPages.Add(1)
-		}
-		if n == 0 {
-			l.at = page.At
-			r.skew.Store(int64(time.Until(page.At)))
-		} else {
-			r.metrics.overflow.Inc()
 		}
 		fresh, err := r.handOn(ctx, page.Observations)
 		if err != nil {
 			l.err = err
 			return l
 		}
-		l.count(page.Observations, fresh, byKey)
+		l.count(page.Observations, fresh)
 		total += len(page.Observations) + page.Skipped
 		l.reached = reachedBy(page.Observations, l.reached)
-		if l.done(page.Observations, fresh, polled) {
+		l.whole = page.After == "" && total < listingDepth
+		if l.whole || l.done(page.Observations, fresh) {
 			break
 		}
-		if page.After == "" {
-			l.short = total >= listingDepth
-			break
-		}
-		if n+1 == r.c.MaxPages {
+		if page.After == "" || n+1 == r.c.MaxPages {
 			l.short = true
 			break
 		}
 		after = anchorsOf(page)
 	}
-	// A first poll is not owed what lies further back than Reddit lists, nor is
-	// a look for late posts.
-	l.short = l.short && polled && !unpolled
 	r.metrics.polls.Observe(time.Since(begun).Seconds())
 	return l
 }
 
-// horizon is how far back the posts of these subreddits may be unknown.
-func (r *reader) horizon(targets []target) time.Time {
+// nextPage reads the nth page, from 0.
+func (r *reader) nextPage(ctx context.Context, l *listing, after []string, n int) (pulse.ListingPage, error) {
+	q := pulse.ListingQuery{
+		Subreddits: l.names, Limit: plan.PageSize,
+		Spare: !l.polled, // what is owed to nobody yields
+	}
+	page, err := r.page(ctx, q, after, l.alive)
+	if err != nil {
+		return page, err
+	}
+	if !l.polled {
+		r.sweepPages.Add(1)
+	}
+	if n > 0 {
+		r.metrics.overflow.Inc()
+		return page, nil
+	}
+	l.at = page.At
+	r.skew.Store(int64(time.Until(page.At)))
+	return page, nil
+}
+
+// horizon is how far back the posts of these subreddits may be unknown; zero
+// where none of them was ever polled.
+func horizon(targets []target) time.Time {
 	var first time.Time
 	for _, t := range targets {
-		from := t.covered.Add(-showLate)
-		if t.covered.IsZero() {
-			from = r.redditNow().Add(-r.c.Backfill)
-		}
-		if first.IsZero() || from.Before(first) {
+		if from := t.covered.Add(-showLate); !t.covered.IsZero() && (first.IsZero() || from.Before(first)) {
 			first = from
 		}
 	}
@@ -233,12 +258,16 @@ func reachedBy(posts []pulse.Observation, before time.Time) time.Time {
 	return reached
 }
 
-// done tells whether the listing was read back far enough.
-func (l *listing) done(page []pulse.Observation, fresh map[string]bool, polled bool) bool {
+// done tells whether the listing was read back far enough. A first poll reads
+// one page: older posts are not owed soon.
+func (l *listing) done(page []pulse.Observation, fresh map[string]bool) bool {
+	if l.polled && l.unpolled {
+		return true
+	}
 	if l.reached.IsZero() || l.reached.After(l.back) {
 		return false
 	}
-	if !polled || l.reached.Before(l.back.Add(-farBehind)) {
+	if !l.polled || l.reached.Before(l.back.Add(-farBehind)) {
 		return true
 	}
 	for _, o := range page[max(0, len(page)-knownRun):] {
@@ -251,13 +280,13 @@ func (l *listing) done(page []pulse.Observation, fresh map[string]bool, polled b
 
 // count adds up whose posts are on a page. A listing of one subreddit is its
 // own even where the posts are of others: r/all has none but those.
-func (l *listing) count(page []pulse.Observation, fresh map[string]bool, byKey map[string]*target) {
+func (l *listing) count(page []pulse.Observation, fresh map[string]bool) {
 	for i := range page {
 		o := &page[i]
 		key := strings.ToLower(o.Subreddit)
-		t := byKey[key]
-		if t == nil && len(byKey) == 1 {
-			for key, t = range byKey { //nolint:revive // takes the only one
+		t := l.targets[key]
+		if t == nil && len(l.targets) == 1 {
+			for key, t = range l.targets { //nolint:revive // takes the only one
 			}
 		}
 		if t == nil {
@@ -274,15 +303,15 @@ func (l *listing) count(page []pulse.Observation, fresh map[string]bool, byKey m
 func (l *listing) outcomes(targets []target) []outcome {
 	all := make([]outcome, 0, len(targets))
 	for _, t := range targets {
-		o := outcome{key: t.key, err: l.err, at: l.at, posts: l.posts[t.key], items: l.items[t.key], reached: l.reached}
+		o := outcome{key: t.key, err: l.err, at: l.at, posts: l.posts[t.key], items: l.items[t.key], reached: l.reached, whole: l.whole}
 		switch {
 		case l.err != nil:
 		case !t.covered.IsZero():
 			o.span = l.at.Sub(t.covered)
-		case !l.reached.IsZero():
-			o.span = l.at.Sub(l.reached) // what it had before tells how busy it is
+		case !l.reached.IsZero(): // what it had before tells how busy it is
+			o.span, o.posts = l.at.Sub(l.reached), o.items
 		}
-		if l.err == nil && l.short {
+		if l.err == nil && l.short && l.polled && !loners[t.key] {
 			o.gap = l.gap(&t)
 		}
 		all = append(all, o)

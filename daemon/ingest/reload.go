@@ -185,6 +185,7 @@ func (s *schedule) obey(r *row, few bool, now time.Time) {
 func (s *schedule) remove(key string, r *row) {
 	s.polls.Remove(&r.poll)
 	s.sweeps.Remove(&r.sweep)
+	s.fills.Remove(&r.fill)
 	delete(s.rows, key)
 	delete(s.unsaved.rows, key)
 	s.g.log.Info("subreddit removed", "subreddit", r.Name)
@@ -192,8 +193,6 @@ func (s *schedule) remove(key string, r *row) {
 
 // lastWords writes what is unsaved when the daemon stops.
 func (s *schedule) lastWords(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
 	s.noteBudget(time.Now())
 	if err := s.g.write(ctx, s.parcel()); err != nil {
 		s.g.log.Warn("state of polling not saved at the end", "err", err)

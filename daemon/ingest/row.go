@@ -3,7 +3,6 @@ package ingest
 import (
 	"math"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"dev.redditpulse/daemon/plan"
@@ -33,11 +32,13 @@ type row struct {
 	pulse.Subreddit
 	poll  plan.Entry // waits in polls unless a worker has it
 	sweep plan.Entry // waits in sweeps, or not
+	fill  plan.Entry // waits in backfills, once
 	rate  plan.Rate
 
 	polling   bool // a worker has it
 	sweeping  bool
 	swept     bool // waits in sweeps, or a worker sweeps it
+	filling   bool // waits in backfills, or a worker backfills it
 	again     bool // edited while a worker had it: to be polled at once
 	refused   bool // the row itself is wrong
 	inherited bool // an earlier leader polled it, and this one not yet
@@ -50,12 +51,12 @@ type row struct {
 }
 
 // loners are the names that stand for many communities: what is in their
-// listings is nobody's by name.
+// listings is nobody's by name, and nobody expects all of it.
 var loners = map[string]bool{"all": true, "popular": true}
 
 func newRow(key string, config pulse.Subreddit, now time.Time) *row {
 	r := &row{Subreddit: config, status: config.Status}
-	r.poll.Key, r.sweep.Key = key, key
+	r.poll.Key, r.sweep.Key, r.fill.Key = key, key, key
 	r.rate.Posts, r.rate.Minutes = config.Status.RatePosts, config.Status.RateMinutes
 	if c := config.Status.CoveredUntil; c != nil && c.Before(now.Add(clockTrust)) {
 		r.poll.Covered = *c
@@ -104,11 +105,12 @@ func (r *row) entries(factor float64, sweep time.Duration) {
 		Priority: r.Priority, PerMinute: r.rate.Rush(),
 	}
 	r.poll.Row, r.sweep.Row = shape, shape
+	if !r.filling {
+		r.fill.Row = shape
+	}
 	r.poll.Pause = plan.Stretch(shape.Pace(), factor)
 	r.sweep.Pause = sweepPause(sweep, shape.PerMinute)
-	if loners[strings.ToLower(r.Name)] {
-		r.poll.Alone, r.sweep.Alone = true, true
-	}
+	r.poll.Alone = r.poll.Alone || loners[r.poll.Key]
 }
 
 // sweepPause is the time between two looks for late posts: several of them fit

@@ -13,7 +13,9 @@ const (
 	// Longer than a failover of Kafka's brokers takes.
 	produceTimeout = 20 * time.Second
 	// Statuses are written together, so often.
-	saveEvery   = time.Second
+	saveEvery = time.Second
+	// For one write. It is not cut short when polling ends: a gap may be in it.
+	saveTimeout = 3 * time.Second
 	budgetEvery = 5 * time.Second
 	maxGaps     = 10_000 // waiting to be written while the database is away
 )
@@ -102,7 +104,7 @@ func (s *schedule) saving(ctx context.Context) {
 
 // write writes a parcel; gaps first, which nothing else tells of.
 func (g *Ingest) write(ctx context.Context, p parcel) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	if len(p.gaps) > 0 {
 		if err := g.store.AddGaps(ctx, p.gaps); err != nil {

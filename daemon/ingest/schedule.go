@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// Refreshes, and reads for late posts, under way at once.
+	// Refreshes, and deeper reads, under way at once.
 	maxRefreshing = 2
 	maxSweeping   = 1
 	// An edited subreddit need not wait for a free worker: so many more may poll.
 	extraPolls = 2
-	// New posts that one request for late ones is expected to pass over.
+	// Posts that one deeper read is expected to pass over.
 	sweepPosts = 700
 	// How often the plan is made anew, for rates change.
 	planEvery = 30 * time.Second
@@ -34,7 +34,8 @@ type schedule struct {
 	live   *live
 	rows   map[string]*row // by key
 	polls  plan.Queue
-	sweeps plan.Queue
+	sweeps plan.Queue // deeper reads, for late posts
+	fills  plan.Queue // and for those from before the first poll
 
 	jobs    chan job
 	reread  chan []string
@@ -72,7 +73,7 @@ func newSchedule(g *Ingest) *schedule {
 		forecast: plan.Forecast{Factor: 1, RefreshFactor: 1},
 		unsaved:  unsaved{rows: map[string]bool{}},
 	}
-	s.sweeps.Expected = sweepPosts
+	s.sweeps.Expected, s.fills.Expected = sweepPosts, sweepPosts
 	s.reader = &reader{Ingest: g, seen: newSeen(g.store), live: s.live}
 	return s
 }
@@ -145,9 +146,9 @@ func (s *schedule) dispatch(ctx context.Context, now time.Time) {
 	}
 	if s.maySweep() {
 		if batch := s.sweeps.Take(now); batch != nil {
-			s.send(ctx, job{
-				kind: jobSweep, targets: s.targets(batch, jobSweep), begun: now, depth: s.g.c.SweepDepth,
-			})
+			s.send(ctx, job{kind: jobSweep, targets: s.targets(batch, jobSweep), begun: now, depth: s.g.c.SweepDepth})
+		} else if batch := s.fills.Take(now); batch != nil {
+			s.send(ctx, job{kind: jobBackfill, targets: s.targets(batch, jobBackfill), begun: now, depth: s.g.c.Backfill})
 		}
 	}
 	for s.rereading < maxRefreshing && !now.Before(s.nextRefresh) {
@@ -173,17 +174,17 @@ func (s *schedule) mayPoll() int {
 	return s.g.c.Workers
 }
 
-// maySweep tells whether late posts may be looked for: never in the way of polls.
+// maySweep tells whether a deeper read may go: never in the way of polls.
 func (s *schedule) maySweep() bool { return s.sweeping < maxSweeping && s.polling < s.g.c.Workers }
 
 func (s *schedule) busy() int { return s.polling + s.sweeping + s.rereading }
 
 // send gives a job to a worker that is free.
 func (s *schedule) send(ctx context.Context, j job) {
-	if j.kind == jobSweep {
-		s.sweeping++
-	} else {
+	if j.kind == jobPoll {
 		s.polling++
+	} else {
+		s.sweeping++
 	}
 	select {
 	case s.jobs <- j:
@@ -196,10 +197,11 @@ func (s *schedule) targets(batch []*plan.Entry, kind jobKind) []target {
 	all := make([]target, 0, len(batch))
 	for _, e := range batch {
 		r := s.rows[e.Key]
-		if kind == jobSweep {
-			r.sweeping = true
-		} else {
+		switch kind {
+		case jobPoll:
 			r.polling = true
+		case jobSweep:
+			r.sweeping = true
 		}
 		all = append(all, r.target())
 	}
@@ -230,8 +232,10 @@ func (s *schedule) wake() time.Time {
 	if next, ok := s.polls.Next(); ok && s.polling < s.mayPoll() {
 		sooner(next)
 	}
-	if next, ok := s.sweeps.Next(); ok && s.maySweep() {
-		sooner(next)
+	for _, deeper := range []*plan.Queue{&s.sweeps, &s.fills} {
+		if next, ok := deeper.Next(); ok && s.maySweep() {
+			sooner(next)
+		}
 	}
 	if s.rereading < maxRefreshing {
 		sooner(s.nextRefresh)

@@ -11,8 +11,9 @@ import (
 type jobKind int
 
 const (
-	jobPoll jobKind = iota
-	jobSweep
+	jobPoll     jobKind = iota
+	jobSweep            // a deeper read for posts that were approved late
+	jobBackfill         // a deeper read for posts from before the first poll
 	jobRefresh
 )
 
@@ -20,7 +21,7 @@ const (
 type job struct {
 	kind    jobKind
 	targets []target
-	depth   time.Duration // of a sweep
+	depth   time.Duration // of a deeper read
 	begun   time.Time
 }
 

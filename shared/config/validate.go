@@ -22,7 +22,7 @@ func (c *Config) Validate() error {
 	within(&v, "scheduler.config_poll", c.Scheduler.ConfigPoll, time.Second, time.Hour)
 	within(&v, "scheduler.max_pages", c.Scheduler.MaxPages, 1, 10)
 	within(&v, "scheduler.workers", c.Scheduler.Workers, 1, 64)
-	within(&v, "scheduler.backfill", c.Scheduler.Backfill, 0, 30*24*time.Hour)
+	within(&v, "scheduler.backfill", c.Scheduler.Backfill, 0, 20*365*24*time.Hour)
 	if c.Scheduler.Sweep != 0 {
 		within(&v, "scheduler.sweep", c.Scheduler.Sweep, 10*time.Minute, 24*time.Hour)
 	}
