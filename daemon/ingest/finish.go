@@ -14,7 +14,10 @@ func (s *schedule) finish(res result, now time.Time) {
 		return
 	case jobSweep, jobBackfill:
 		s.sweeping--
-		s.sweepCost.add(now, float64(s.reader.sweepPages.Swap(0)))
+		pages := s.reader.deepPages.Swap(0)
+		if res.kind == jobSweep { // the others come once
+			s.sweepCost.add(now, float64(pages))
+		}
 	case jobPoll:
 		s.polling--
 	}

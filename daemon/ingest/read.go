@@ -59,8 +59,8 @@ type reader struct {
 	seen *seen
 	live *live
 
-	sweepPages atomic.Int64 // read for late and older posts, until the schedule takes note
-	skew       atomic.Int64 // how far Reddit's clock is ahead of ours, in nanoseconds
+	deepPages atomic.Int64 // read for late and older posts, until the schedule takes note
+	skew      atomic.Int64 // how far Reddit's clock is ahead of ours, in nanoseconds
 }
 
 // redditNow is the time by Reddit's clock, which all posts are dated by.
@@ -189,7 +189,7 @@ func (r *reader) nextPage(ctx context.Context, l *listing, after []string, n int
 		return page, err
 	}
 	if !l.polled {
-		r.sweepPages.Add(1)
+		r.deepPages.Add(1)
 	}
 	if n > 0 {
 		r.metrics.overflow.Inc()

@@ -73,6 +73,7 @@ func newSchedule(g *Ingest) *schedule {
 		forecast: plan.Forecast{Factor: 1, RefreshFactor: 1},
 		unsaved:  unsaved{rows: map[string]bool{}},
 	}
+	s.sweepCost.fade(time.Now()) // from now on it is watched
 	s.sweeps.Expected, s.fills.Expected = sweepPosts, sweepPosts
 	s.reader = &reader{Ingest: g, seen: newSeen(g.store), live: s.live}
 	return s
