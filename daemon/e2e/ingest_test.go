@@ -136,6 +136,11 @@ func TestChangesAreObeyedAtOnce(t *testing.T) {
 		})
 		return time.Duration(took * float64(time.Second))
 	}
+	// Just after a start the request budget is empty by design.
+	eventually(t, "a second round of polls", func() bool {
+		return ask[bool](t, c, `select coalesce(bool_and(last_poll_at > $1), false) from subreddit_status`, time.Now().Add(-5*time.Second)) &&
+			s.metric(t, `pulse_ingest_poll_seconds_count`) > 1
+	})
 	ninety, off, on := 90, false, true
 	if _, err := s.api.AddSubreddit(t.Context(), wire.NewSubreddit{Name: "politics", IntervalSeconds: &ninety}); err != nil {
 		t.Fatal(err)

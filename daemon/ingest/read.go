@@ -70,21 +70,28 @@ func (r *reader) redditNow() time.Time { return time.Now().Add(time.Duration(r.s
 // looking for late or older ones, over all of depth. Where one of them spoils the request,
 // or the listing does not reach back far enough for all, they are asked for by
 // halves.
-func (r *reader) read(ctx context.Context, targets []target, depth time.Duration) []outcome {
-	l := r.list(ctx, targets, depth)
-	if len(targets) == 1 || !l.divisible() {
-		return l.outcomes(targets)
+func (r *reader) read(ctx context.Context, j *job) []outcome {
+	l := r.list(ctx, j)
+	if len(j.targets) == 1 || !l.divisible() {
+		return l.outcomes(j.targets)
 	}
 	r.metrics.bisected.Inc()
-	a, b := targets[:len(targets)/2], targets[len(targets)/2:]
+	a, b := j.halves()
 	if !badAnswer(l.err) {
-		return l.addTo(append(r.read(ctx, a, depth), r.read(ctx, b, depth)...))
+		return l.addTo(append(r.read(ctx, a), r.read(ctx, b)...))
 	}
 	// Answers that are bad for both halves are no single subreddit's fault.
-	la := r.list(ctx, a, depth)
-	lb := r.list(ctx, b, depth)
+	la, lb := r.list(ctx, a), r.list(ctx, b)
 	both := badAnswer(la.err) && badAnswer(lb.err)
-	return append(r.goOn(ctx, la, a, depth, both), r.goOn(ctx, lb, b, depth, both)...)
+	return append(r.goOn(ctx, la, a, both), r.goOn(ctx, lb, b, both)...)
+}
+
+// halves are the two jobs that j can be split into.
+func (j *job) halves() (a, b *job) {
+	first, second := *j, *j
+	half := len(j.targets) / 2
+	first.targets, second.targets = j.targets[:half], j.targets[half:]
+	return &first, &second
 }
 
 // addTo adds what this listing found to what its halves did.
@@ -96,12 +103,12 @@ func (l *listing) addTo(halves []outcome) []outcome {
 }
 
 // goOn goes on with one half whose listing is there.
-func (r *reader) goOn(ctx context.Context, l *listing, targets []target, depth time.Duration, stop bool) []outcome {
-	if stop || len(targets) == 1 || !l.divisible() {
-		return l.outcomes(targets)
+func (r *reader) goOn(ctx context.Context, l *listing, j *job, stop bool) []outcome {
+	if stop || len(j.targets) == 1 || !l.divisible() {
+		return l.outcomes(j.targets)
 	}
-	half := len(targets) / 2
-	return append(r.read(ctx, targets[:half], depth), r.read(ctx, targets[half:], depth)...)
+	a, b := j.halves()
+	return append(r.read(ctx, a), r.read(ctx, b)...)
 }
 
 // listing is one listing of some subreddits, and what was read of it.
@@ -109,6 +116,7 @@ type listing struct {
 	names    []string
 	targets  map[string]*target // by key
 	polled   bool               // back to what is covered; else for late or older posts
+	urgent   bool               // somebody waits for it
 	unpolled bool               // none of them was ever polled
 	alive    bool               // some of them have posts
 	back     time.Time          // how far it is to be read
@@ -122,20 +130,20 @@ type listing struct {
 	err     error
 }
 
-func (r *reader) newListing(targets []target, depth time.Duration) *listing {
+func (r *reader) newListing(j *job) *listing {
 	l := &listing{
-		targets: make(map[string]*target, len(targets)), polled: depth == 0, unpolled: true,
-		back: r.redditNow().Add(-depth), posts: map[string]int{}, items: map[string]int{},
+		targets: make(map[string]*target, len(j.targets)), polled: j.depth == 0, urgent: j.urgent, unpolled: true,
+		back: r.redditNow().Add(-j.depth), posts: map[string]int{}, items: map[string]int{},
 	}
-	for i := range targets {
-		t := &targets[i]
+	for i := range j.targets {
+		t := &j.targets[i]
 		l.names = append(l.names, t.name)
 		l.targets[t.key] = t
 		l.alive = l.alive || t.alive
 		l.unpolled = l.unpolled && t.covered.IsZero()
 	}
 	if l.polled {
-		l.back = horizon(targets)
+		l.back = horizon(j.targets)
 	}
 	return l
 }
@@ -146,8 +154,8 @@ func (l *listing) divisible() bool {
 }
 
 // list reads one listing page by page until it is back where it should be.
-func (r *reader) list(ctx context.Context, targets []target, depth time.Duration) *listing {
-	l := r.newListing(targets, depth)
+func (r *reader) list(ctx context.Context, j *job) *listing {
+	l := r.newListing(j)
 	begun := time.Now()
 	var after []string
 	for total, n := 0, 0; ; n++ {
@@ -182,7 +190,7 @@ func (r *reader) list(ctx context.Context, targets []target, depth time.Duration
 func (r *reader) nextPage(ctx context.Context, l *listing, after []string, n int) (pulse.ListingPage, error) {
 	q := pulse.ListingQuery{
 		Subreddits: l.names, Limit: plan.PageSize,
-		Spare: !l.polled, // what is owed to nobody yields
+		Urgent: l.urgent, Spare: !l.polled, // what is owed to nobody yields
 	}
 	page, err := r.page(ctx, q, after, l.alive)
 	if err != nil {

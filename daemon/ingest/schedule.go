@@ -136,11 +136,12 @@ func (s *schedule) want() {
 // dispatch hands out all that is due to the workers that are free.
 func (s *schedule) dispatch(ctx context.Context, now time.Time) {
 	for s.outage.allows(now, s.busy()) && s.polling < s.mayPoll() {
+		urgent := s.polls.Hurried()
 		batch := s.polls.Take(now)
 		if batch == nil {
 			break
 		}
-		s.send(ctx, job{kind: jobPoll, targets: s.targets(batch, jobPoll), begun: now})
+		s.send(ctx, job{kind: jobPoll, targets: s.targets(batch, jobPoll), begun: now, urgent: urgent})
 	}
 	if s.outage.part != "" {
 		return

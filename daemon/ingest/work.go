@@ -23,6 +23,7 @@ type job struct {
 	targets []target
 	depth   time.Duration // of a deeper read
 	begun   time.Time
+	urgent  bool // somebody waits for it
 }
 
 // result is what a worker brings back.
@@ -48,7 +49,7 @@ func (s *schedule) listing(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case j := <-s.jobs:
-			outcomes := s.reader.read(ctx, j.targets, j.depth)
+			outcomes := s.reader.read(ctx, &j)
 			s.tell(ctx, result{kind: j.kind, begun: j.begun, outcomes: outcomes})
 		}
 	}

@@ -104,7 +104,10 @@ func (c *Client) Newest(ctx context.Context, q pulse.ListingQuery) (pulse.Listin
 		query.Set("after", q.After)
 	}
 	r := request{kind: kindNew, class: discovery, names: len(q.Subreddits)}
-	if q.Spare {
+	switch {
+	case q.Urgent:
+		r.class = urgent
+	case q.Spare:
 		r.class = refresh
 	}
 	// The names have no character that an address would escape.
@@ -247,7 +250,7 @@ func (c *Client) admit(ctx context.Context, first class) (string, *turn, error) 
 
 // askToken sends a token call when its turn has come.
 func (c *Client) askToken(ctx context.Context, req *http.Request) (*answer, error) {
-	t, err := c.limit.wait(ctx, discovery)
+	t, err := c.limit.wait(ctx, urgent)
 	if err != nil {
 		return nil, err
 	}

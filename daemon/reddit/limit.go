@@ -14,16 +14,18 @@ import (
 type class int
 
 const (
-	discovery class = iota // what finds new posts, and tokens
+	urgent    class = iota // what somebody waits for, and tokens
+	discovery              // what finds new posts
 	refresh                // what may wait
 	classes
 )
 
-func (c class) String() string { return [classes]string{"discovery", "refresh"}[c] }
+func (c class) String() string { return [classes]string{"urgent", "discovery", "refresh"}[c] }
 
 // Bounds of the budget.
 const (
 	maxBurst   = 10     // requests that may go at once after a pause
+	keptUrgent = 1      // turns of a full bucket: kept for what somebody waits for
 	maxWaiting = 10_000 // of a class; whoever comes on top is turned away
 	keptShare  = 0.05   // of Reddit's window: kept for discovery
 	fullShare  = 0.9    // of Reddit's limit: taken where it is lower than ours
@@ -226,7 +228,7 @@ func (l *limiter) advance(now time.Time) {
 }
 
 // pump gives out the turns that may be given now, and sees to it that it runs
-// again when the next one may be. Discovery always goes first.
+// again when the next one may be. The classes go in their order.
 func (l *limiter) pump(now time.Time) {
 	for c := range classes {
 		for l.queues[c].Len() > 0 {
@@ -276,8 +278,11 @@ func (l *limiter) tick() {
 func (l *limiter) delay(now time.Time, c class, ahead float64) time.Duration {
 	delay := l.gate(now, c, ahead)
 	need := ahead + 1
-	if c == refresh {
+	switch {
+	case c == refresh:
 		need += (l.burst - 1) / 2
+	case c == discovery && l.burst == maxBurst:
+		need += keptUrgent
 	}
 	if short := need - l.level; short > 0 {
 		// A nanosecond more, so that rounding never wakes us too early.

@@ -308,3 +308,31 @@ func TestTheQueueIsBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatSomebodyWaitsForGoesFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := testLimiter(90)
+		take(t, l, discovery, plain) // shows where we stand
+		var busy sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 50 {
+			busy.Go(func() {
+				for ctx.Err() == nil {
+					if turn, err := l.wait(ctx, discovery); err == nil {
+						turn.answered(kindNew, plain())
+					}
+				}
+			})
+		}
+		<-time.After(10 * time.Minute)
+		for range 20 {
+			if waited := take(t, l, urgent, plain); waited > time.Second {
+				t.Errorf("it waited %s while others took all there is", waited)
+			}
+			<-time.After(10 * time.Second)
+		}
+		cancel()
+		busy.Wait()
+	})
+}

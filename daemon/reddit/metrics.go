@@ -24,7 +24,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, perMinute int) *metrics {
 	waiting := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "pulse_ingest_budget_waiting",
-		Help: "Requests that wait for their turn: discovery goes before refresh.",
+		Help: "Requests that wait for their turn: urgent goes before discovery, and that before refresh.",
 	}, []string{"class"})
 	turnedAway := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pulse_ingest_budget_turned_away_total",

@@ -284,7 +284,7 @@ func TestWhatIsKnownSurvivesARestart(t *testing.T) {
 			l := testLimiter(90)
 			l.restore(c.w)
 			first := time.Duration(float64(time.Second)/l.rate) + 1
-			if got := l.delay(time.Now(), discovery, 0); got != max(c.want, first) {
+			if got := l.delay(time.Now(), urgent, 0); got != max(c.want, first) {
 				t.Errorf("%s: the first request in %s, want %s", c.name, got, max(c.want, first))
 			}
 		}

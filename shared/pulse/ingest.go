@@ -8,6 +8,7 @@ type ListingQuery struct {
 	Subreddits []string // at least one, without r/
 	After      string   // continue behind this post's id; "" reads the newest page
 	Limit      int      // 1 to 100
+	Urgent     bool     // goes before all others: somebody waits for it
 	Spare      bool     // may wait: goes only while the budget has some to spare
 }
 
