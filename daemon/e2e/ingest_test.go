@@ -51,8 +51,8 @@ func TestAnIngestDaemonTakesOver(t *testing.T) {
 }
 
 // nothingIsMissing holds the raw topic against the simulator's truth: every post
-// that was in a listing for a while is there, none twice, and the budget was
-// kept.
+// that was in a listing for a while is there, none twice, no gap had to be
+// recorded, and the budget was kept.
 func (c *cluster) nothingIsMissing(t *testing.T, from, until time.Time, names ...string) {
 	t.Helper()
 	seen := c.firstSights(t)
@@ -69,6 +69,9 @@ func (c *cluster) nothingIsMissing(t *testing.T, from, until time.Time, names ..
 		t.Errorf("of %d posts %d are missing, %d were seen first twice", len(posts), missing, twice)
 	}
 	t.Logf("%d posts, %d missing, %d seen first twice", len(posts), missing, twice)
+	if gaps := ask[int64](t, c, `select count(*) from subreddit_gaps`); gaps > 0 {
+		t.Errorf("%d gaps", gaps)
+	}
 	if u := c.usage(t); u.TooMany > 0 || u.MaxIn600s > 900 {
 		t.Errorf("used %+v", u)
 	}
@@ -96,9 +99,9 @@ func TestPollingOutlivesItsServers(t *testing.T) {
 	}
 	flows()
 	c.kafka.Close()
-	ingest.says(t, `polling pauses.*part=pipeline`)
+	ingest.says(t, `polling pauses.*outage=pipeline`)
 	c.startKafka(t)
-	ingest.says(t, `polling goes on.*part=pipeline`)
+	ingest.says(t, `polling goes on.*outage=pipeline`)
 	flows()
 	c.stopPostgres(t)
 	ingest.says(t, `polling begins(?s:.*)waiting to lead`)

@@ -91,7 +91,7 @@ func TestFragmentsPingsAndCloseAreAnswered(t *testing.T) {
 	r.fill(posts(1, 9)...)
 	c := r.dial("subreddit=nowhere")
 	c.open(wire.Snapshot)
-	pongs := make(chan string, 1)
+	pongs := make(chan string, 2) // both pings may be answered
 	c.conn.SetPongHandler(func(s string) error { pongs <- s; return nil })
 	c.conn.WriteMessage(websocket.PingMessage, []byte("are you there"))
 	// A filter in three fragments with a ping between them.

@@ -41,11 +41,11 @@ func full(long, short time.Duration) time.Duration {
 
 func count(u redditsim.Usage, kind string) float64 { return float64(u.Kinds[kind]) }
 
-func TestCostOfThePredecessorsIntervals(t *testing.T) {
+func TestCostOfSharedRequests(t *testing.T) {
 	t.Parallel()
 	long(t)
 	bubble(t, func(t *testing.T) {
-		p := startPlay(t, predecessor(), redditsim.Oddities{}, 90)
+		p := startPlay(t, mixed(), redditsim.Oddities{}, 90)
 		pass(90 * time.Minute) // the first polls read back
 		before := p.usage(t)
 		lasts := full(4*time.Hour, time.Hour)
@@ -73,7 +73,7 @@ func TestCoverageOverOutages(t *testing.T) {
 	}
 	bubble(t, func(t *testing.T) {
 		// One is so busy that Reddit's listing does not reach back over an hour.
-		all := append(predecessor(), community{60, pulse.Fast, 40})
+		all := append(mixed(), community{60, pulse.Fast, 40})
 		p := startPlay(t, all, redditsim.Oddities{}, 90)
 		for range 3 {
 			pass(45 * time.Minute)
@@ -97,7 +97,7 @@ func TestDelayOfFastRows(t *testing.T) {
 	t.Parallel()
 	long(t)
 	bubble(t, func(t *testing.T) {
-		p := startPlay(t, predecessor(), redditsim.NoOddities(), 90)
+		p := startPlay(t, mixed(), redditsim.NoOddities(), 90)
 		pass(full(6*time.Hour, 90*time.Minute))
 		sum := total(p.judge(time.Now().Add(-2*time.Minute)), p.names[:26])
 		p.ends()
@@ -145,7 +145,7 @@ func TestForecastsComeTrue(t *testing.T) {
 		all     []community
 		allowed int
 	}{
-		"115 communities": {predecessor(), 90},
+		"115 communities": {mixed(), 90},
 		"more than fits":  {slices.Repeat([]community{{60, pulse.Medium, 0.01}}, 2000), 23},
 	}
 	for name, c := range cases {

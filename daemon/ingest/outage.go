@@ -25,7 +25,7 @@ type outage struct {
 func (o *outage) met(part string, err error, begun, now time.Time, log *slog.Logger, m *metrics) {
 	if part == "" {
 		if o.part != "" && begun.After(o.since) {
-			log.Info("polling goes on", "part", o.part, "away", now.Sub(o.since))
+			log.Info("polling goes on", "outage", o.part, "away", now.Sub(o.since))
 			m.outage.WithLabelValues(o.part).Set(0)
 			*o = outage{}
 		}
@@ -36,7 +36,7 @@ func (o *outage) met(part string, err error, begun, now time.Time, log *slog.Log
 	}
 	if o.part == "" {
 		o.since = now
-		log.Warn("polling pauses", "part", part, "err", err)
+		log.Warn("polling pauses", "outage", part, "err", err)
 	} else if now.Before(o.until) {
 		return // one of those that were under way when it began
 	}

@@ -14,8 +14,9 @@ const (
 	produceTimeout = 20 * time.Second
 	// Statuses are written together, so often.
 	saveEvery = time.Second
-	// For one write. It is not cut short when polling ends: a gap may be in it.
-	saveTimeout = 3 * time.Second
+	// For one write. It is not cut short when polling ends, for a gap may be in it;
+	// a leader that lost its place must be done within 2 s.
+	saveTimeout = 1500 * time.Millisecond
 	budgetEvery = 5 * time.Second
 	maxGaps     = 10_000 // waiting to be written while the database is away
 )

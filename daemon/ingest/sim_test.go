@@ -38,9 +38,9 @@ type community struct {
 	perMinute float64
 }
 
-// predecessor is 115 communities as an earlier system polled them, each by
-// itself: 26 every minute, 45 every three, 44 every ten.
-func predecessor() []community {
+// mixed is 115 communities: 26 asked for every minute, 45 every three, 44 every
+// ten. Each by itself they would take 45 requests a minute.
+func mixed() []community {
 	var all []community
 	add := func(n, interval int, p pulse.Priority, most float64) {
 		for i := range n {
@@ -249,7 +249,7 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 func TestEveryPostOfTheSimulatorIsSeenOrInAGap(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		p := startPlay(t, predecessor()[:40], redditsim.Oddities{}, 90)
+		p := startPlay(t, mixed()[:40], redditsim.Oddities{}, 90)
 		pass(40 * time.Minute)
 		p.outage(t, 10*time.Minute)
 		pass(110 * time.Minute)

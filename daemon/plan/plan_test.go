@@ -18,9 +18,9 @@ func rows(n int, interval time.Duration, perMinute float64) []Row {
 	return all
 }
 
-// predecessor is 115 subreddits at the intervals of a system that asked for each
-// by itself: 45 requests a minute.
-func predecessor() []Row {
+// mixed is 115 subreddits which would take 45 requests a minute if each were asked
+// for by itself.
+func mixed() []Row {
 	all := rows(26, time.Minute, 0.6)
 	all = append(all, rows(45, 3*time.Minute, 0.15)...)
 	all = append(all, rows(44, 10*time.Minute, 0.03)...)
@@ -51,7 +51,7 @@ func TestPaceKeepsThePromiseAndThePage(t *testing.T) {
 
 func TestRequestsAreShared(t *testing.T) {
 	t.Parallel()
-	f := Predict(predecessor(), Inputs{Allowed: 84})
+	f := Predict(mixed(), Inputs{Allowed: 84})
 	if f.Discovery > 3 || f.Discovery < 1 || f.Factor != 1 {
 		t.Errorf("115 subreddits take %.2f requests a minute at factor %.2f", f.Discovery, f.Factor)
 	}
