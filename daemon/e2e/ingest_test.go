@@ -15,7 +15,7 @@ func TestAnIngestDaemonTakesOver(t *testing.T) {
 	t.Parallel()
 	names := []string{"takeover_a", "takeover_b", "takeover_c"}
 	c := newCluster(t, []string{
-		"--rate", "takeover_a=240", "--rate", "takeover_b=60", "--rate", "takeover_c=5", "--lag", "0s", "--held", "0",
+		"--rate", "takeover_a=240", "--rate", "takeover_b=60", "--rate", "takeover_c=5", "--lag", "0s", "--held", "0", "--removed", "0", "--gone", "0",
 	}, "PULSE_SCHEDULER_BACKFILL=0s")
 	for _, name := range names {
 		c.sql(t, `insert into subreddit_config (name, interval_seconds, priority) values ($1, 10, 'fast')`, name)
@@ -83,7 +83,7 @@ func TestPollingOutlivesItsServers(t *testing.T) {
 	t.Parallel()
 	names := []string{"outage_a", "outage_b"}
 	c := newCluster(t, []string{
-		"--rate", "outage_a=120", "--rate", "outage_b=20", "--lag", "0s", "--held", "0",
+		"--rate", "outage_a=120", "--rate", "outage_b=20", "--lag", "0s", "--held", "0", "--removed", "0", "--gone", "0",
 	}, "PULSE_SCHEDULER_BACKFILL=0s")
 	for _, name := range names {
 		c.sql(t, `insert into subreddit_config (name, interval_seconds, priority) values ($1, 10, 'fast')`, name)
