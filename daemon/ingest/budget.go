@@ -18,7 +18,7 @@ type cost struct {
 	since time.Time // of the first count
 }
 
-const costMemory = 2 * time.Hour
+const costMemory = 6 * time.Hour
 
 func (c *cost) fade(now time.Time) {
 	if c.since.IsZero() {

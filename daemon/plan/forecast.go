@@ -84,7 +84,7 @@ func play(rows []Row, factor float64) float64 {
 		return 0
 	}
 	begin := time.Unix(0, 0)
-	q := spread(rows, factor, begin)
+	q := line(rows, factor, begin)
 	most := max(playRequests, len(rows)/10)
 	now, from := begin, begin
 	requests, counted := 0, 0.0
@@ -112,24 +112,22 @@ func play(rows []Row, factor float64) float64 {
 	return counted
 }
 
-// spread makes a queue whose rows are due evenly over their paces.
-func spread(rows []Row, factor float64, begin time.Time) *Queue {
-	const golden = 0.6180339887498949
+// line makes a queue whose rows are due one after the other, as after a start.
+func line(rows []Row, factor float64, begin time.Time) *Queue {
 	q := &Queue{}
 	for i := range rows {
 		e := &Entry{Row: rows[i], Covered: begin, at: -1}
 		e.Pause = Stretch(e.Pace(), factor)
-		_, at := math.Modf(float64(i+1) * golden)
-		q.Put(e, begin.Add(time.Duration(at*float64(e.Pause))))
+		q.Put(e, begin.Add(time.Duration(i)*time.Millisecond))
 	}
 	return q
 }
 
 // pages is how many pages a request reads on average.
 func pages(batch []*Entry, now time.Time) float64 {
-	posts := 0.0
+	var l load
 	for _, e := range batch {
-		posts += e.expected(now)
+		l = l.with(e, now)
 	}
-	return 1 + math.Floor(posts/PageSize)
+	return 1 + math.Floor(l.posts()/PageSize)
 }

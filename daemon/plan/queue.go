@@ -24,18 +24,13 @@ type Entry struct {
 // Due is when the entry was last told to be polled.
 func (e *Entry) Due() time.Time { return e.due }
 
-// expected is how many posts are new by now.
-func (e *Entry) expected(now time.Time) float64 {
-	return e.PerMinute * now.Sub(e.Covered).Minutes()
-}
-
 // Queue holds the subreddits that wait for a poll. It is not safe for concurrent
 // use.
 type Queue struct {
 	heaps  [3]entries // by priority
 	urgent []*Entry   // before all others, in their order
-	// Expected bounds the new posts of one request, except where one subreddit
-	// alone has more; 0 is half a page.
+	// Expected bounds the posts that one request passes over, except where one
+	// subreddit alone has more; 0 is half a page.
 	Expected float64
 }
 
@@ -189,36 +184,50 @@ func (q *Queue) heapOf(e *Entry) *entries {
 }
 
 // room is what is left in a request. Those that were never polled share with
-// their like only: their request reads far back.
+// their like only: nothing is known of their posts.
 type room struct {
 	now          time.Time
 	unpolled     bool
 	names, chars int
-	posts        float64
+	load         load
+	most         float64 // posts
 }
+
+// load is what a request passes over: the posts of all its subreddits, back to
+// where the one that was polled longest ago is covered.
+type load struct {
+	perMinute float64
+	span      time.Duration
+}
+
+func (l load) with(e *Entry, now time.Time) load {
+	return load{l.perMinute + e.PerMinute, max(l.span, now.Sub(e.Covered))}
+}
+
+func (l load) posts() float64 { return l.perMinute * l.span.Minutes() }
 
 func newRoom(expected float64, now time.Time) *room {
 	if expected == 0 {
 		expected = fill * PageSize
 	}
-	return &room{now: now, names: MaxNames, chars: MaxChars, posts: expected}
+	return &room{now: now, names: MaxNames, chars: MaxChars, most: expected}
 }
 
-func (r *room) full() bool { return r.names == 0 || r.posts <= 0 || r.chars < 3 }
+func (r *room) full() bool { return r.names == 0 || r.chars < 3 }
 
 func (r *room) fits(e *Entry) bool {
 	if e.Alone || e.Covered.IsZero() != r.unpolled || r.full() || len(e.Name) >= r.chars {
 		return false
 	}
-	return r.unpolled || e.expected(r.now) <= r.posts
+	return r.unpolled || r.load.with(e, r.now).posts() <= r.most
 }
 
 func (r *room) add(e *Entry) {
 	r.unpolled = e.Covered.IsZero()
 	r.names--
 	r.chars -= len(e.Name) + 1
-	if !e.Covered.IsZero() {
-		r.posts -= e.expected(r.now)
+	if !r.unpolled {
+		r.load = r.load.with(e, r.now)
 	}
 }
 
