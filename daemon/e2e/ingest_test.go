@@ -29,7 +29,7 @@ func TestAnIngestDaemonTakesOver(t *testing.T) {
 		standby.says(t, `waiting to lead`)
 		// Until a post of this round has been seen.
 		before := ask[int64](t, c, `select count(*) from posts`)
-		eventually(t, "posts of this round", func() bool { return ask[int64](t, c, `select count(*) from posts`) > before+5 })
+		eventually(t, "posts of this round", func() bool { return ask[int64](t, c, `select count(*) from posts`) > before+15 })
 		killed := time.Now()
 		_ = leader.stop(t, syscall.SIGKILL)
 		standby.says(t, `polling begins`)
@@ -65,7 +65,7 @@ func (c *cluster) nothingIsMissing(t *testing.T, from, until time.Time, names ..
 			twice++
 		}
 	}
-	if len(posts) < 5 || missing > 0 || twice > 0 {
+	if len(posts) < 20 || missing > 0 || twice > 0 {
 		t.Errorf("of %d posts %d are missing, %d were seen first twice", len(posts), missing, twice)
 	}
 	t.Logf("%d posts, %d missing, %d seen first twice", len(posts), missing, twice)
