@@ -34,6 +34,7 @@ type parts struct {
 
 	dbs    *db.DB
 	buses  *bus.Bus
+	dead   *bus.Bus // reads the dead letters, in a group of its own
 	caches *cache.Cache
 }
 
@@ -58,19 +59,27 @@ func (p *parts) database() (*db.DB, error) {
 }
 
 func (p *parts) bus() (*bus.Bus, error) {
-	if p.buses != nil {
-		return p.buses, nil
+	return p.openBus(&p.buses, p.c.Kafka.Group)
+}
+
+func (p *parts) deadBus() (*bus.Bus, error) {
+	return p.openBus(&p.dead, p.c.Kafka.Group+".dead")
+}
+
+func (p *parts) openBus(at **bus.Bus, group string) (*bus.Bus, error) {
+	if *at != nil {
+		return *at, nil
 	}
 	k := p.c.Kafka
 	b, err := bus.Open(bus.Config{
-		Brokers: k.Brokers, ClientID: "pulse", Group: k.Group,
+		Brokers: k.Brokers, ClientID: "pulse", Group: group,
 		SessionTimeout: k.SessionTimeout, RebalanceTimeout: k.RebalanceTimeout, Heartbeat: k.Heartbeat,
 		WriteTimeout: k.WriteTimeout, FetchWait: k.FetchWait, FetchBytes: k.FetchBytes,
 	}, p.log.With("part", "bus"), p.reg)
 	if err != nil {
 		return nil, err
 	}
-	p.buses = b
+	*at = b
 	p.checks["kafka"] = b.Ping
 	return b, nil
 }
@@ -86,8 +95,10 @@ func (p *parts) cache() *cache.Cache {
 // close ends the adapters, those that feed others first.
 func (p *parts) close() error {
 	var errs []error
-	if p.buses != nil {
-		errs = append(errs, p.buses.Close())
+	for _, b := range []*bus.Bus{p.buses, p.dead} {
+		if b != nil {
+			errs = append(errs, b.Close())
+		}
 	}
 	if p.caches != nil {
 		errs = append(errs, p.caches.Close())
@@ -144,7 +155,7 @@ func chooser(key string) string {
 
 // opsService serves health and metrics on l.
 func (p *parts) opsService(l net.Listener) lifecycle.Service {
-	return serve("ops", l, ops.Handler(p.reg, p.checks), 5*time.Second, 15*time.Second)
+	return serve("ops", l, ops.Handler(p.reg, p.checks), 5*time.Second, time.Minute)
 }
 
 // runDaemon runs a daemon of its own: health and metrics, then services, until

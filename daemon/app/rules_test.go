@@ -24,15 +24,15 @@ type goPackage struct {
 
 // The rooms and what of ours each may import, besides shared.
 var (
-	stages   = []string{"ingest", "process", "store", "feed", "api", "dump"}
+	stages   = []string{"ingest", "process", "store", "feed", "api", "dump", "backtest"}
 	adapters = []string{"reddit", "bus", "cache", "db", "auth"}
 	// Helpers that only tests may import.
-	helpers = []string{"daemon/pgtest", "daemon/redistest", "shared/client/clienttest"}
+	helpers = []string{"daemon/pgtest", "daemon/redistest", "daemon/kafkatest", "shared/client/clienttest"}
 )
 
 // homes names for each library the only packages that may import it.
 var homes = map[string][]string{
-	"github.com/segmentio/kafka-go":       {"daemon/bus"},
+	"github.com/segmentio/kafka-go":       {"daemon/bus", "daemon/kafkatest"},
 	"github.com/redis/go-redis":           {"daemon/cache"},
 	"github.com/jackc/pgx":                {"daemon/db", "daemon/pgtest"},
 	"github.com/pressly/goose":            {"daemon/db"},
@@ -44,6 +44,8 @@ var homes = map[string][]string{
 	"github.com/danielgtaylor/huma":       {"daemon/api"},
 	"github.com/twmb/franz-go":            {"daemon/embedded"},
 	"github.com/alicebob/miniredis":       {"daemon/embedded"},
+	"github.com/jonreiter/govader":        {"daemon/score"},
+	"github.com/hashicorp/golang-lru":     {"daemon/score"},
 	"github.com/spf13/cobra":              {"daemon/app", "tui"},
 	"github.com/prometheus/client_golang": {"shared/telemetry", "daemon"},
 }

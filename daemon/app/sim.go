@@ -50,6 +50,7 @@ Kinds of faults:
 		},
 	}
 	f.define(cmd)
+	cmd.AddCommand(sh.seriesCommand())
 	return cmd
 }
 

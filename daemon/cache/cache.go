@@ -1,4 +1,4 @@
-// Package cache is the adapter to Redis: the last readings of each post, which
+// Package cache is the adapter to Redis: what is remembered of each post, which
 // velocity is measured against, and the feed stream. Whatever Redis loses can
 // be rebuilt; nothing here is the truth.
 package cache
@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -48,6 +47,13 @@ func newClient(c config.Redis, db, pool int, timeout time.Duration) *redis.Clien
 		DisableIdentity: true,
 	})
 }
+
+// quiet drops what go-redis logs by itself: every error comes back as a value.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+func init() { redis.SetLogger(quiet{}) }
 
 // Ping asks Redis for an answer.
 func (c *Cache) Ping(ctx context.Context) error {
@@ -90,19 +96,25 @@ func transient(err error) bool {
 	return false
 }
 
-func freshEpoch() string { return strings.ToLower(rand.Text()[:12]) }
-
-// strings of a Lua reply.
-func stringsOf(reply any, want int) ([]string, error) {
-	list, ok := reply.([]any)
-	if !ok || len(list) != want {
-		return nil, fmt.Errorf("script answered %T of length %d, want %d strings", reply, len(list), want)
+// scripted sends calls of a script in one round trip. A pipelined EVALSHA does
+// not load the script by itself: after a restart of Redis it is loaded, and all
+// are sent again.
+func scripted(ctx context.Context, client *redis.Client, script *redis.Script, calls func(redis.Pipeliner)) error {
+	send := func() error {
+		_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			calls(p)
+			return nil
+		})
+		return err
 	}
-	out := make([]string, want)
-	for i, v := range list {
-		if out[i], ok = v.(string); !ok {
-			return nil, fmt.Errorf("script answered a %T, want a string", v)
-		}
+	err := send()
+	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return err
 	}
-	return out, nil
+	if err := script.Load(ctx, client).Err(); err != nil {
+		return err
+	}
+	return send()
 }
+
+func freshEpoch() string { return strings.ToLower(rand.Text()[:12]) }

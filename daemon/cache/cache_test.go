@@ -3,8 +3,6 @@ package cache_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"reflect"
 	"testing"
 	"time"
 
@@ -18,8 +16,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const minStep = 30 * time.Second
-
 var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 func open(t testing.TB) *cache.Cache {
@@ -31,125 +27,17 @@ func open(t testing.TB) *cache.Cache {
 	return r
 }
 
-func observe(id string, after time.Duration, score int64) pulse.Observation {
-	return pulse.Observation{PostID: id, ObservedAt: start.Add(after), Score: score, NumComments: score / 2}
-}
-
-func TestAdvanceMeasuresAgainstAnEarlierReading(t *testing.T) {
-	t.Parallel()
-	r := open(t)
-	const none = -1
-	steps := []struct {
-		what    string
-		after   time.Duration
-		score   int64
-		against int64 // score of the reading to measure against
-	}{
-		{"a first sight has none", 0, 10, none},
-		{"the second measures against the first", 60 * time.Second, 20, 10},
-		{"the same again gets the same answer", 60 * time.Second, 20, 10},
-		{"an older one is stale", 50 * time.Second, 15, none},
-		{"and changed nothing", 60 * time.Second, 20, 10},
-		{"after a full step the last one counts", 120 * time.Second, 30, 20},
-		{"soon after, the same reference stays", 130 * time.Second, 31, 20},
-		{"the same soon after, again", 130 * time.Second, 31, 20},
-		{"until a step has passed since the middle one", 150 * time.Second, 33, 30},
-	}
-	for _, s := range steps {
-		got, err := r.Advance(t.Context(), []pulse.Observation{observe("t3_a", s.after, s.score)}, minStep)
-		if err != nil {
-			t.Fatalf("%s: %v", s.what, err)
-		}
-		score := int64(none)
-		if !got[0].ObservedAt.IsZero() {
-			score = got[0].Score
-			if got[0].NumComments != score/2 {
-				t.Errorf("%s: comments %d, want %d", s.what, got[0].NumComments, score/2)
-			}
-		}
-		if score != s.against {
-			t.Errorf("%s: measured against score %d, want %d", s.what, score, s.against)
-		}
-	}
-}
-
-func TestAdvanceGivesTheSameAnswersHoweverABatchIsCut(t *testing.T) {
-	t.Parallel()
-	r := open(t)
-	random := rand.New(rand.NewPCG(1, 2))
-	var whole []pulse.Observation
-	for p := range 40 {
-		at := time.Duration(0)
-		for range 1 + random.IntN(8) {
-			at += time.Duration(1+random.IntN(60)) * time.Second
-			whole = append(whole, observe(fmt.Sprintf("t3_x%02d", p), at, random.Int64N(1000)))
-		}
-	}
-	rename := func(list []pulse.Observation, prefix string) []pulse.Observation {
-		out := make([]pulse.Observation, len(list))
-		for i, o := range list {
-			o.PostID = prefix + o.PostID[3:]
-			out[i] = o
-		}
-		return out
-	}
-	want, err := r.Advance(t.Context(), rename(whole, "t3_a"), minStep)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []pulse.Reading
-	for cut := rename(whole, "t3_b"); len(cut) > 0; {
-		part := cut[:min(1+random.IntN(7), len(cut))]
-		cut = cut[len(part):]
-		first, err := r.Advance(t.Context(), part, minStep)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := r.Advance(t.Context(), part, minStep)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range part {
-			newest := i+1 == len(part) || part[i+1].PostID != part[i].PostID
-			if newest && again[i] != first[i] {
-				t.Fatalf("%+v taken again: got %+v, want %+v", part[i], again[i], first[i])
-			}
-		}
-		got = append(got, first...)
-	}
-	if len(got) != len(want) {
-		t.Fatalf("%d answers, want %d", len(got), len(want))
-	}
-	for i := range want {
-		if !reflect.DeepEqual(got[i], want[i]) {
-			t.Fatalf("reading %d (%+v): got %+v, want %+v", i, whole[i], got[i], want[i])
-		}
-	}
-}
-
-func TestAdvanceLoadsItsScriptAgain(t *testing.T) {
-	t.Parallel()
-	r := open(t)
-	for range 2 {
-		if _, err := r.Advance(t.Context(), []pulse.Observation{observe("t3_a", 0, 1)}, minStep); err != nil {
-			t.Fatal(err)
-		}
-		if err := cache.FlushScripts(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestOutagesAreUnavailable(t *testing.T) {
 	t.Parallel()
 	c := config.Default().Redis
 	c.Addr, c.Timeout = "127.0.0.1:1", 200*time.Millisecond
 	r := cache.Open(c)
 	defer r.Close()
-	_, advance := r.Advance(t.Context(), []pulse.Observation{observe("t3_a", 0, 1)}, minStep)
+	_, _, recall := r.Recall(t.Context(), []string{"t3_a"})
 	_, _, next := r.FeedTail().Next(t.Context(), 0, 1)
 	for act, err := range map[string]error{
-		"ping": r.Ping(t.Context()), "advance": advance, "next": next,
+		"ping": r.Ping(t.Context()), "recall": recall, "next": next,
+		"remember": r.Remember(t.Context(), []pulse.Memory{memory("t3_a", 0, "x")}),
 		"announce": r.Announce(t.Context(), [][]byte{{'x'}}, 10),
 	} {
 		if pulse.CodeOf(err) != pulse.Unavailable {
@@ -234,23 +122,4 @@ func TestALostFeedStartsANewEpoch(t *testing.T) {
 			}
 		})
 	}
-}
-
-func BenchmarkAdvance(b *testing.B) {
-	r := open(b)
-	batch := make([]pulse.Observation, 500)
-	for i := range batch {
-		batch[i] = observe(fmt.Sprintf("t3_b%03d", i), 0, int64(i))
-	}
-	n := 0
-	for b.Loop() {
-		n++
-		for i := range batch {
-			batch[i].ObservedAt = start.Add(time.Duration(n) * time.Minute)
-		}
-		if _, err := r.Advance(b.Context(), batch, minStep); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(n*len(batch))/b.Elapsed().Seconds(), "readings/s")
 }

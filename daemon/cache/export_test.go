@@ -5,6 +5,7 @@ import "context"
 // What tests do to Redis behind the cache's back.
 
 func FlushScripts(ctx context.Context, c *Cache) error { return c.velocity.ScriptFlush(ctx).Err() }
+func FlushMemory(ctx context.Context, c *Cache) error  { return c.velocity.FlushDB(ctx).Err() }
 func FlushFeed(ctx context.Context, c *Cache) error    { return c.feed.FlushDB(ctx).Err() }
 func DropStream(ctx context.Context, c *Cache) error   { return c.feed.Del(ctx, feedStream).Err() }
 func DropMeta(ctx context.Context, c *Cache) error     { return c.feed.Del(ctx, feedMeta).Err() }

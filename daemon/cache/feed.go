@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,19 +39,16 @@ var (
 // newest length. A failure may leave some of them appended: announcing all
 // again is harmless, readers know a post by id and time.
 func (c *Cache) Announce(ctx context.Context, posts [][]byte, length int) error {
-	for len(posts) > 0 {
-		chunk := posts[:min(appendChunk, len(posts))]
-		posts = posts[len(chunk):]
-		args := make([]any, 0, 2+len(chunk))
-		args = append(args, length, freshEpoch())
-		for _, p := range chunk {
-			args = append(args, p)
+	return coded("announce posts", scripted(ctx, c.feed, appendScript, func(p redis.Pipeliner) {
+		for chunk := range slices.Chunk(posts, appendChunk) {
+			args := make([]any, 0, 2+len(chunk))
+			args = append(args, length, freshEpoch())
+			for _, post := range chunk {
+				args = append(args, post)
+			}
+			appendScript.EvalSha(ctx, p, []string{feedMeta, feedStream}, args...)
 		}
-		if err := appendScript.Run(ctx, c.feed, []string{feedMeta, feedStream}, args...).Err(); err != nil {
-			return coded("announce posts", err)
-		}
-	}
-	return nil
+	}))
 }
 
 // FeedTail reads the feed for one reader, which must not call it concurrently.

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
@@ -19,76 +20,109 @@ var (
 	postsStoredAs    = sql.Query("post/stored_as")
 	insertHistory    = sql.Query("history/insert")
 	ensurePartitions = sql.Query("history/ensure_partitions")
+	enterTrend       = sql.Query("trend/enter")
+	leaveTrend       = sql.Query("trend/leave")
 )
 
-// WriteBatch stores in one transaction the newest reading of each post
-// (newest: sorted by id, one a post) and all the readings (history: sorted by
-// id and time, distinct). It gives the ids in newest that are, after it, the
-// newest known of their post: those to announce, also when a replay changed
-// nothing.
-func (d *DB) WriteBatch(ctx context.Context, newest, history []pulse.Post) ([]string, error) {
+// WriteBatch stores in one transaction readings, which are sorted by post and
+// time and distinct: all of them in the history, and the last of each post in
+// posts unless a newer one is there. Those to announce are the ids of the posts
+// that are now stored so, and repeated: the posts, as they are stored, whose very
+// reading was stored before, so that a replay changed nothing.
+func (d *DB) WriteBatch(ctx context.Context, readings []pulse.Post) (stored []string, repeated []pulse.Post, err error) {
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
-	if err := d.ensure(ctx, d.parts.missing(history)); err != nil {
-		return nil, err
+	if err := d.ensure(ctx, d.parts.missing(readings)); err != nil {
+		return nil, nil, err
 	}
-	var stored []string
+	newest := newestOf(readings)
+	columns, err := postColumns(newest)
+	if err != nil {
+		return nil, nil, err
+	}
 	var inserted int64
-	err := d.inTx(ctx, "store a batch", func(tx pgx.Tx) error {
-		var batch pgx.Batch
-		batch.Queue(upsertPosts, postColumns(newest)...).Query(func(rows pgx.Rows) error {
-			var err error
-			stored, err = pgx.CollectRows(rows, pgx.RowTo[string])
-			return err
-		})
-		batch.Queue(insertHistory, historyColumns(history)...).Exec(func(ct pgconn.CommandTag) error {
-			inserted = ct.RowsAffected()
-			return nil
-		})
-		return tx.SendBatch(ctx, &batch).Close()
+	// Sent at once, the statements are one transaction without a begin and a
+	// commit of their own, which would each cost a round trip.
+	var batch pgx.Batch
+	batch.Queue(upsertPosts, columns...).Query(func(rows pgx.Rows) error {
+		var err error
+		stored, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
 	})
+	batch.Queue(insertHistory, historyColumns(readings)...).Exec(func(ct pgconn.CommandTag) error {
+		inserted = ct.RowsAffected()
+		return nil
+	})
+	queueTrends(&batch, newest)
+	err = coded("store a batch", d.primary.SendBatch(ctx, &batch).Close())
 	if lacksPartition(err) {
 		d.parts.forget()
-		return nil, &pulse.Error{Code: pulse.Unavailable, Message: "store a batch", Err: err}
+		return nil, nil, &pulse.Error{Code: pulse.Unavailable, Message: "store a batch", Err: err}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d.metrics.rows.WithLabelValues("posts").Add(float64(len(stored)))
 	d.metrics.rows.WithLabelValues("post_history").Add(float64(inserted))
-	if len(stored) == len(newest) {
-		return stored, nil
+	if len(stored) < len(newest) {
+		repeated, err = d.repeated(ctx, newest, stored)
 	}
-	return d.withReplayed(ctx, newest, stored)
+	return stored, repeated, err
 }
 
-// withReplayed adds the posts that the upsert left alone because this very
-// reading was stored before.
-func (d *DB) withReplayed(ctx context.Context, newest []pulse.Post, stored []string) ([]string, error) {
+// newestOf gives the last reading of each post.
+func newestOf(readings []pulse.Post) []*pulse.Post {
+	newest := make([]*pulse.Post, 0, len(readings))
+	for i := range readings {
+		if i+1 == len(readings) || readings[i+1].PostID != readings[i].PostID {
+			newest = append(newest, &readings[i])
+		}
+	}
+	return newest
+}
+
+// queueTrends keeps the list of what trends in step with posts.
+func queueTrends(batch *pgx.Batch, newest []*pulse.Post) {
+	var trending, others []string
+	for _, p := range newest {
+		if p.Trend != nil {
+			trending = append(trending, p.PostID)
+		} else {
+			others = append(others, p.PostID)
+		}
+	}
+	if len(trending) > 0 {
+		batch.Queue(enterTrend, trending)
+	}
+	if len(others) > 0 {
+		batch.Queue(leaveTrend, others)
+	}
+}
+
+// repeated gives the posts that the upsert left alone because this very reading
+// was stored before.
+func (d *DB) repeated(ctx context.Context, newest []*pulse.Post, stored []string) ([]pulse.Post, error) {
 	done := make(map[string]bool, len(stored))
 	for _, id := range stored {
 		done[id] = true
 	}
 	var ids []string
 	var times []time.Time
-	for i := range newest {
-		if p := &newest[i]; !done[p.PostID] {
+	for _, p := range newest {
+		if !done[p.PostID] {
 			ids = append(ids, p.PostID)
 			times = append(times, p.ObservedAt)
 		}
 	}
 	rows, err := d.primary.Query(ctx, postsStoredAs, ids, times)
 	if err != nil {
-		return nil, coded("look for replayed posts", err)
+		return nil, coded("look for repeated posts", err)
 	}
-	replayed, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, coded("look for replayed posts", err)
-	}
-	return append(stored, replayed...), nil
+	posts, err := pgx.CollectRows(rows, scanPost)
+	return posts, coded("look for repeated posts", err)
 }
 
-func postColumns(posts []pulse.Post) []any {
+func postColumns(posts []*pulse.Post) ([]any, error) {
 	n := len(posts)
 	var (
 		id, subreddit, title, author   = make([]string, n), make([]string, n), make([]string, n), make([]string, n)
@@ -98,18 +132,27 @@ func postColumns(posts []pulse.Post) []any {
 		created, observed              = make([]time.Time, n), make([]time.Time, n)
 		score, comments                = make([]int64, n), make([]int64, n)
 		ratio, velocity, commentsSpeed = make([]*float64, n), make([]*float64, n), make([]*float64, n)
+		sentiment, trend               = make([]*float64, n), make([]*string, n)
 	)
-	for i := range posts {
-		p := &posts[i]
+	for i, p := range posts {
+		if p.Trend != nil {
+			text, err := json.Marshal(p.Trend)
+			if err != nil {
+				return nil, &pulse.Error{Code: pulse.Internal, Message: "store a batch: encode a trend", Err: err}
+			}
+			whole := string(text)
+			trend[i] = &whole
+		}
 		id[i], subreddit[i], title[i], author[i] = p.PostID, p.Subreddit, p.Title, p.Author
 		url[i], permalink[i], state[i], flair[i] = p.URL, p.Permalink, string(p.State), p.Flair
 		isSelf[i], over18[i] = p.IsSelf, p.Over18
 		created[i], observed[i] = p.CreatedAt, p.ObservedAt
 		score[i], comments[i] = p.Score, p.NumComments
 		ratio[i], velocity[i], commentsSpeed[i] = p.UpvoteRatio, p.Velocity, p.CommentVelocity
+		sentiment[i] = p.Sentiment
 	}
-	return []any{id, subreddit, title, author, url, permalink, flair, isSelf, over18,
-		created, observed, score, comments, ratio, state, velocity, commentsSpeed}
+	return []any{id, subreddit, title, author, url, permalink, flair, isSelf, over18, created, observed,
+		score, comments, ratio, state, velocity, commentsSpeed, sentiment, trend}, nil
 }
 
 func historyColumns(posts []pulse.Post) []any {

@@ -80,9 +80,12 @@ func post(id string, after time.Duration, score int64) pulse.Post {
 
 func write(t testing.TB, d *db.DB, posts ...pulse.Post) []string {
 	t.Helper()
-	ids, err := d.WriteBatch(t.Context(), posts, posts)
+	ids, repeated, err := d.WriteBatch(t.Context(), posts)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := range repeated {
+		ids = append(ids, repeated[i].PostID)
 	}
 	if len(ids) == 0 {
 		return nil
@@ -190,7 +193,7 @@ func TestConcurrentBatchesDoNotDeadlock(t *testing.T) {
 				for i := range 100 {
 					batch = append(batch, post(fmt.Sprintf("t3_%03d", i), time.Duration(4*round+w)*time.Second, int64(round)))
 				}
-				if _, err := d.WriteBatch(context.Background(), batch, batch); err != nil {
+				if _, _, err := d.WriteBatch(context.Background(), batch); err != nil {
 					t.Error(err)
 					return
 				}
@@ -211,7 +214,7 @@ func TestReadingsOfAnyDayFindTheirPartition(t *testing.T) {
 	var writers sync.WaitGroup
 	for range 3 {
 		writers.Go(func() {
-			if _, err := d.WriteBatch(context.Background(), batch, batch); err != nil {
+			if _, _, err := d.WriteBatch(context.Background(), batch); err != nil {
 				t.Error(err)
 			}
 		})
@@ -234,9 +237,12 @@ func TestADroppedPartitionIsMadeAgain(t *testing.T) {
 	d := openAt(t, c)
 	write(t, d, post("t3_a", 0, 1))
 	execute(t, c, "drop table post_history_20260304")
-	_, err := d.WriteBatch(t.Context(), []pulse.Post{post("t3_a", time.Minute, 2)}, []pulse.Post{post("t3_a", time.Minute, 2)})
+	_, _, err := d.WriteBatch(t.Context(), []pulse.Post{post("t3_a", time.Minute, 2)})
 	if pulse.CodeOf(err) != pulse.Unavailable {
 		t.Fatalf("got %v, want unavailable: the next try succeeds", err)
+	}
+	if p, _, err := d.GetPost(t.Context(), "t3_a"); err != nil || p.Score != 1 {
+		t.Errorf("score %d, %v, want the one before: posts and history are one transaction", p.Score, err)
 	}
 	write(t, d, post("t3_a", time.Minute, 2))
 }
@@ -246,7 +252,7 @@ func TestDataErrorsAreInvalidAndOutagesUnavailable(t *testing.T) {
 	d := open(t)
 	bad := post("t3_a", 0, 1)
 	bad.Title = "nul \x00 inside"
-	if _, err := d.WriteBatch(t.Context(), []pulse.Post{bad}, []pulse.Post{bad}); pulse.CodeOf(err) != pulse.Invalid {
+	if _, _, err := d.WriteBatch(t.Context(), []pulse.Post{bad}); pulse.CodeOf(err) != pulse.Invalid {
 		t.Errorf("a NUL gives %v, want invalid", err)
 	}
 	c := config.Default().Postgres
@@ -261,7 +267,7 @@ func TestDataErrorsAreInvalidAndOutagesUnavailable(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.WriteBatch(ctx, nil, nil); !errors.Is(err, context.Canceled) {
+	if _, _, err := d.WriteBatch(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled write gives %v", err)
 	}
 }

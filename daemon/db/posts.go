@@ -37,8 +37,7 @@ func (d *DB) ListPosts(ctx context.Context, q pulse.PostQuery) ([]pulse.Post, pu
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
 	if q.Filter.Trending {
-		// No post trends yet: none can be chosen.
-		return nil, pulse.Replica, nil
+		return d.listTrending(ctx, q)
 	}
 	page, ok := pages[q.Order]
 	if !ok {
@@ -63,8 +62,7 @@ func (d *DB) ListPosts(ctx context.Context, q pulse.PostQuery) ([]pulse.Post, pu
 	return posts, by, err
 }
 
-func pageArgs(q pulse.PostQuery) []any {
-	f := q.Filter
+func filterArgs(f pulse.PostFilter) []any {
 	var subreddits []string
 	for _, name := range f.Subreddits {
 		subreddits = append(subreddits, strings.ToLower(name))
@@ -73,6 +71,10 @@ func pageArgs(q pulse.PostQuery) []any {
 	if f.Words != "" {
 		words = &f.Words
 	}
+	return []any{subreddits, words, f.MinScore, f.MinVelocity, timeOrNil(f.Since), timeOrNil(f.Until)}
+}
+
+func pageArgs(q pulse.PostQuery) []any {
 	var key, id any
 	if q.After != nil {
 		id = q.After.ID
@@ -82,8 +84,7 @@ func pageArgs(q pulse.PostQuery) []any {
 			key = q.After.Time
 		}
 	}
-	return []any{subreddits, words, f.MinScore, f.MinVelocity, timeOrNil(f.Since), timeOrNil(f.Until),
-		key, id, q.Limit + 1}
+	return append(filterArgs(q.Filter), key, id, q.Limit+1)
 }
 
 func timeOrNil(t time.Time) *time.Time {
@@ -97,7 +98,7 @@ func scanPost(row pgx.CollectableRow) (pulse.Post, error) {
 	var p pulse.Post
 	err := row.Scan(&p.PostID, &p.Subreddit, &p.Title, &p.Author, &p.URL, &p.Permalink, &p.Flair,
 		&p.IsSelf, &p.Over18, &p.CreatedAt, &p.ObservedAt, &p.Score, &p.NumComments,
-		&p.UpvoteRatio, &p.State, &p.Velocity, &p.CommentVelocity)
+		&p.UpvoteRatio, &p.State, &p.Velocity, &p.CommentVelocity, &p.Sentiment, &p.Trend)
 	p.CreatedAt, p.ObservedAt = p.CreatedAt.UTC(), p.ObservedAt.UTC()
 	return p, err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/pprof"
 	"sync"
 	"time"
 
@@ -20,7 +21,8 @@ const checkTimeout = 2 * time.Second
 type Check func(ctx context.Context) error
 
 // Handler serves /livez (the process runs), /readyz (every check passes, else
-// 503 with the reasons) and /metrics.
+// 503 with the reasons), /metrics, and the runtime's profiles for `go tool
+// pprof` under /debug/pprof/.
 func Handler(reg *prometheus.Registry, checks map[string]Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -37,6 +39,9 @@ func Handler(reg *prometheus.Registry, checks map[string]Check) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 		Timeout: 10 * time.Second, MaxRequestsInFlight: 4,
 	}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
 

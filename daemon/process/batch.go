@@ -18,50 +18,60 @@ type step string
 
 const (
 	stepDecode   step = "decode"
-	stepVelocity step = "velocity"
+	stepRecall   step = "recall"
+	stepScore    step = "score"
 	stepStore    step = "store"
+	stepRemember step = "remember"
 	stepDead     step = "dead_letters"
 	stepAnnounce step = "announce"
 	stepCommit   step = "commit"
 )
 
+var steps = []step{stepDecode, stepRecall, stepScore, stepStore, stepRemember, stepDead, stepAnnounce, stepCommit}
+
 // batch takes records all the way but for the commit. It returns an error only
 // when ctx ended: everything else it outwaits.
-func (p *Processor) batch(ctx context.Context, claim Claim, records []wire.Record, log *slog.Logger) error {
+func (p *Processor) batch(ctx context.Context, claim Claim, records []wire.Record, w *work, log *slog.Logger) error {
 	begun := time.Now()
-	good, letters := p.decode(records)
+	letters := p.decode(records, w)
 	if err := p.haltOnPoison(ctx, claim, len(letters), len(records), log); err != nil {
 		return err
 	}
+	readable := len(w.readings)
+	w.distinct()
 	p.done(stepDecode, begun)
 
-	observations := distinct(good)
-	asked := time.Now()
-	var against []pulse.Reading
-	err := p.outwait(ctx, claim, stepVelocity, log, func() (err error) {
-		against, err = p.cache.Advance(ctx, readingsOf(observations), p.c.Rules.MinStep)
+	if err := p.recall(ctx, claim, w, log); err != nil {
 		return err
-	})
+	}
+	p.score(w)
+	outcome, err := p.store(ctx, claim, w, log)
 	if err != nil {
 		return err
 	}
-	p.done(stepVelocity, asked)
-	posts := p.score(observations, against)
-
-	announce, refused, err := p.store(ctx, claim, posts, log)
-	if err != nil {
+	if err := p.remember(ctx, claim, w, outcome.refused, log); err != nil {
 		return err
 	}
-	letters = append(letters, p.storeLetters(refused)...)
-
+	letters = append(letters, p.storeLetters(outcome.refused)...)
 	if err := p.bury(ctx, claim, letters, log); err != nil {
 		return err
 	}
-	if err := p.announce(ctx, claim, announce, log); err != nil {
+	if err := p.announce(ctx, claim, outcome, log); err != nil {
 		return err
 	}
-	p.count(len(observations)-len(refused), len(good)-len(observations), len(letters), begun)
+	p.count(len(w.readings)-len(outcome.refused), readable-len(w.readings), len(letters), begun)
 	return nil
+}
+
+// work is the memory of one partition's batches, used again for each.
+type work struct {
+	readings []source       // sorted by post and time, distinct after distinct
+	ids      []string       // of the posts, sorted
+	states   []score.State  // of the posts, before their readings, then after
+	posts    []pulse.Post   // the readings and what they mean, in the same order
+	samples  []score.Sample // for the baselines
+	memories []pulse.Memory
+	bodies   []byte // of the memories
 }
 
 // source is an observation and the record it came in.
@@ -70,17 +80,13 @@ type source struct {
 	record *wire.Record
 }
 
-// scored is a post with the record its reading came in.
-type scored struct {
-	pulse.Post
-	record *wire.Record
-}
-
 // decode sorts records into readings and dead letters. A key that is not the
 // post's id is no fault: such a record has no place in its post's order, but the
 // newest reading wins all the same.
-func (p *Processor) decode(records []wire.Record) (good []source, letters []wire.Record) {
+func (p *Processor) decode(records []wire.Record, w *work) (letters []wire.Record) {
 	now := p.now()
+	clear(w.readings)
+	w.readings = w.readings[:0]
 	for i := range records {
 		r := &records[i]
 		o, err := wire.DecodeObservation(r.Value, now)
@@ -91,54 +97,47 @@ func (p *Processor) decode(records []wire.Record) (good []source, letters []wire
 		if p.c.DropDeletedText && o.State == pulse.Deleted {
 			dropText(&o)
 		}
-		good = append(good, source{o, r})
+		w.readings = append(w.readings, source{o, r})
 	}
-	return good, letters
+	return letters
 }
 
-// distinct sorts readings by post and time, the order of locks in the database,
-// and keeps one of each (post, time).
-func distinct(readings []source) []source {
-	slices.SortStableFunc(readings, func(a, b source) int {
+// distinct sorts the readings by post and time, the order of locks in the
+// database, and keeps one of each (post, time).
+func (w *work) distinct() {
+	slices.SortStableFunc(w.readings, func(a, b source) int {
 		return cmp.Or(strings.Compare(a.PostID, b.PostID), a.ObservedAt.Compare(b.ObservedAt))
 	})
-	return slices.CompactFunc(readings, func(a, b source) bool {
+	w.readings = slices.CompactFunc(w.readings, func(a, b source) bool {
 		return a.PostID == b.PostID && a.ObservedAt.Equal(b.ObservedAt)
 	})
-}
-
-func readingsOf(observations []source) []pulse.Observation {
-	out := make([]pulse.Observation, len(observations))
-	for i := range observations {
-		out[i] = observations[i].Observation
+	w.ids = w.ids[:0]
+	for i := range w.readings {
+		if id := w.readings[i].PostID; len(w.ids) == 0 || w.ids[len(w.ids)-1] != id {
+			w.ids = append(w.ids, id)
+		}
 	}
-	return out
 }
 
-// score adds to each reading what is computed from it and the one before.
-func (p *Processor) score(observations []source, against []pulse.Reading) []scored {
-	posts := make([]scored, len(observations))
-	for i := range observations {
-		o := &observations[i]
-		posts[i] = scored{pulse.Post{Observation: o.Observation}, o.record}
-		this := pulse.Reading{ObservedAt: o.ObservedAt, Score: o.Score, NumComments: o.NumComments}
-		posts[i].Velocity, posts[i].CommentVelocity = score.Velocity(against[i], this, p.c.Rules)
-	}
-	return posts
-}
-
-// announce tells the feed of the posts whose newest reading is now stored.
-func (p *Processor) announce(ctx context.Context, claim Claim, posts []scored, log *slog.Logger) error {
+// announce tells the feed of the posts whose newest reading is now stored, as it
+// is stored.
+func (p *Processor) announce(ctx context.Context, claim Claim, stored outcome, log *slog.Logger) error {
 	defer p.done(stepAnnounce, time.Now())
-	bodies := make([][]byte, 0, len(posts))
-	for i := range posts {
-		body, err := wire.EncodePost(&posts[i].Post)
+	bodies := make([][]byte, 0, len(stored.written)+len(stored.repeated))
+	add := func(post *pulse.Post) {
+		body, err := wire.EncodePost(post)
 		if err != nil {
 			// Stored and readable by REST, but not for the feed: a bug.
-			log.Error("post not announced", "post", posts[i].PostID, "err", err)
-			continue
+			log.Error("post not announced", "post", post.PostID, "err", err)
+			return
 		}
 		bodies = append(bodies, body)
+	}
+	for _, post := range stored.written {
+		add(post)
+	}
+	for i := range stored.repeated {
+		add(&stored.repeated[i])
 	}
 	if len(bodies) == 0 {
 		return nil

@@ -8,6 +8,8 @@ type metrics struct {
 	steps   *prometheus.HistogramVec
 	paused  *prometheus.GaugeVec
 	dead    *prometheus.CounterVec
+
+	seeded, unlearnt prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -29,8 +31,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "pulse_process_dead_letters_total", Help: "Records sent to the dead letters, by the step that failed.",
 		}, []string{"stage"}),
 	}
-	reg.MustRegister(m.records, m.batch, m.steps, m.paused, m.dead)
-	for _, s := range []step{stepDecode, stepVelocity, stepStore, stepDead, stepAnnounce, stepCommit} {
+	m.seeded = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "pulse_process_seeded_posts_total", Help: "Posts continued from the database because Redis had lost them.",
+	})
+	m.unlearnt = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "pulse_process_unlearnt_cells_total", Help: "Cells of baselines dropped because they could not be stored.",
+	})
+	reg.MustRegister(m.records, m.batch, m.steps, m.paused, m.dead, m.seeded, m.unlearnt)
+	for _, s := range steps {
 		m.steps.WithLabelValues(string(s))
 	}
 	for _, outcome := range []string{"stored", "repeated", "dead"} {
@@ -42,4 +50,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.dead.WithLabelValues(string(stepDecode))
 	m.dead.WithLabelValues(string(stepStore))
 	return m
+}
+
+// watch shows the counters that others keep.
+func (m *metrics) watch(reg prometheus.Registerer, p *Processor) {
+	counter := func(name, help string, value func() uint64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+			func() float64 { return float64(value()) }))
+	}
+	counter("pulse_process_unlearnt_samples_total", "Samples dropped because too much was learnt between two flushes.", p.learner.Dropped)
+	counter("pulse_process_sentiment_hits_total", "Titles whose sentiment was known.", p.sentiments.Hits)
+	counter("pulse_process_sentiment_misses_total", "Titles whose sentiment was computed.", p.sentiments.Misses)
 }

@@ -1,7 +1,9 @@
 // Package process takes batches of one partition from Kafka to the
-// announcement, in one fixed order: decode, collapse, velocity, score, store,
-// dead letters, announce, commit. Each step may be repeated: a crash between any
-// two replays the batch from the last committed offset and changes nothing twice.
+// announcement, in one fixed order: decode, recall, score, store, remember, dead
+// letters, announce, commit. Each step may be repeated: a crash between any two
+// replays the batch from the last committed offset and changes nothing twice.
+// What a reading means is computed from what was remembered before it, and is
+// remembered only once it is stored, so that a replay computes the same again.
 //
 // An outage pauses the partition; only what can never be stored becomes a dead
 // letter; a bug, or a batch that is mostly poison, halts the partition until
@@ -11,6 +13,7 @@ package process
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,19 +36,32 @@ type Claim interface {
 	Commit(ctx context.Context, next int64) error
 }
 
-// Cache remembers readings between batches.
+// Cache remembers posts between batches.
 type Cache interface {
-	// Advance gives for each reading the earlier one to measure against.
-	Advance(ctx context.Context, readings []pulse.Observation, step time.Duration) ([]pulse.Reading, error)
+	// Recall gives the body remembered of each post, nil where there is none, and
+	// since when anything is remembered.
+	Recall(ctx context.Context, ids []string) (bodies [][]byte, since time.Time, err error)
+	// Remember keeps memories; of two of one post the newer reading wins.
+	Remember(ctx context.Context, memories []pulse.Memory) error
 	// Announce appends posts to the feed.
 	Announce(ctx context.Context, posts [][]byte, length int) error
 }
 
-// Database keeps posts and their history.
+// Database keeps posts, their history and the baselines.
 type Database interface {
-	// WriteBatch stores the newest reading of each post and all readings in one
-	// transaction and gives the ids to announce.
-	WriteBatch(ctx context.Context, newest, history []pulse.Post) ([]string, error)
+	// WriteBatch stores readings, sorted by post and time, in one transaction: all
+	// in the history, the last of each post as its newest unless a newer one is
+	// there. To be announced are the ids now stored so, and as they are stored the
+	// posts whose very reading was stored before.
+	WriteBatch(ctx context.Context, readings []pulse.Post) (stored []string, repeated []pulse.Post, err error)
+	// PostsByID gives those posts that are stored, in any order.
+	PostsByID(ctx context.Context, ids []string) ([]pulse.Post, error)
+	// AddBaselines adds to the stored baselines. After an error it may or may not
+	// have been done.
+	AddBaselines(ctx context.Context, learnt []pulse.Baseline) error
+	// EachBaseline gives the baselines from a day on, those of one cell behind
+	// each other.
+	EachBaseline(ctx context.Context, since time.Time, f func(pulse.Baseline)) error
 }
 
 // Producer writes dead letters.
@@ -65,6 +81,7 @@ type Config struct {
 	Group           string  // named in dead letters
 	Version         string  // of the build, named in dead letters
 	Rules           score.Rules
+	LearnEvery      time.Duration // between flushes of what was learnt; 0: Run does nothing
 }
 
 // Processor processes partitions; each in a goroutine of its own.
@@ -77,6 +94,10 @@ type Processor struct {
 	metrics *metrics
 	pauses  *pauses
 	now     func() time.Time
+
+	sentiments *score.SentimentCache
+	learner    *score.Learner
+	usual      atomic.Pointer[score.Baselines] // nil until first read
 	// crossed is told each step that a batch has finished; a test stops the
 	// world there.
 	crossed func(step)
@@ -86,10 +107,13 @@ type Processor struct {
 func New(c Config, cache Cache, db Database, dead Producer, log *slog.Logger,
 	reg prometheus.Registerer, now func() time.Time) *Processor {
 	m := newMetrics(reg)
-	return &Processor{
+	p := &Processor{
 		c: c, cache: cache, db: db, dead: dead, log: log, metrics: m,
 		pauses: newPauses(m), now: now, crossed: func(step) {},
+		sentiments: score.NewSentimentCache(maxSentiments), learner: score.NewLearner(maxLearnt),
 	}
+	p.metrics.watch(reg, p)
+	return p
 }
 
 // Partition processes a claim until ctx ends: that is when the partition is
@@ -97,6 +121,7 @@ func New(c Config, cache Cache, db Database, dead Producer, log *slog.Logger,
 func (p *Processor) Partition(ctx context.Context, claim Claim) {
 	log := p.log.With("topic", claim.Topic(), "partition", claim.Partition())
 	defer p.pauses.resume(claim)
+	var w work
 	owed := int64(nothingOwed)
 	for ctx.Err() == nil {
 		records, err := claim.Fetch(ctx, p.c.BatchSize)
@@ -104,7 +129,7 @@ func (p *Processor) Partition(ctx context.Context, claim Claim) {
 			return
 		}
 		if len(records) > 0 {
-			if p.batch(ctx, claim, records, log) != nil {
+			if p.batch(ctx, claim, records, &w, log) != nil {
 				return
 			}
 			owed = records[len(records)-1].Offset + 1

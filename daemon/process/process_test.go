@@ -33,8 +33,10 @@ type world struct {
 	next      int64 // to fetch
 	committed int64
 	posts     map[string]pulse.Post
-	history   map[string]int
-	readings  map[string]pulse.Reading
+	history   map[string]pulse.Post // by post and time
+	memories  map[string]pulse.Memory
+	began     time.Time // of the memory
+	baselines []pulse.Baseline
 	announced []string
 	bodies    []string // of what was announced
 	dead      []wire.Record
@@ -47,8 +49,8 @@ func newWorld(records ...wire.Record) *world {
 		records[i].Topic, records[i].Offset = wire.TopicRaw, int64(i)
 	}
 	return &world{
-		log: records, posts: map[string]pulse.Post{}, history: map[string]int{},
-		readings: map[string]pulse.Reading{}, fail: func(string) error { return nil },
+		log: records, posts: map[string]pulse.Post{}, history: map[string]pulse.Post{},
+		memories: map[string]pulse.Memory{}, fail: func(string) error { return nil },
 		drained: make(chan struct{}),
 	}
 }
@@ -89,10 +91,29 @@ func (w *world) Commit(_ context.Context, next int64) error {
 	return nil
 }
 
-func (w *world) Advance(_ context.Context, readings []pulse.Observation, _ time.Duration) ([]pulse.Reading, error) {
+func (w *world) Recall(_ context.Context, ids []string) ([][]byte, time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return make([]pulse.Reading, len(readings)), w.fail("advance")
+	bodies := make([][]byte, len(ids))
+	for i, id := range ids {
+		bodies[i] = w.memories[id].Body
+	}
+	return bodies, w.began, w.fail("recall")
+}
+
+func (w *world) Remember(_ context.Context, memories []pulse.Memory) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.fail("remember"); err != nil {
+		return err
+	}
+	for _, m := range memories {
+		if m.ObservedAt.After(w.memories[m.PostID].ObservedAt) {
+			m.Body = slices.Clone(m.Body)
+			w.memories[m.PostID] = m
+		}
+	}
+	return nil
 }
 
 func (w *world) Announce(_ context.Context, posts [][]byte, _ int) error {
@@ -112,28 +133,65 @@ func (w *world) Announce(_ context.Context, posts [][]byte, _ int) error {
 	return nil
 }
 
-func (w *world) WriteBatch(_ context.Context, newest, history []pulse.Post) ([]string, error) {
+func (w *world) WriteBatch(_ context.Context, readings []pulse.Post) (stored []string, repeated []pulse.Post, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.fail("write"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, p := range history {
+	for _, p := range readings {
 		if strings.HasPrefix(p.Title, "refused") {
-			return nil, pulse.InvalidField("title", "the database refuses it")
+			return nil, nil, pulse.InvalidField("title", "the database refuses it")
 		}
 	}
-	var announce []string
-	for _, p := range newest {
-		if stored, ok := w.posts[p.PostID]; !ok || !stored.ObservedAt.After(p.ObservedAt) {
+	for i, p := range readings {
+		before, ok := w.posts[p.PostID]
+		switch {
+		case i+1 < len(readings) && readings[i+1].PostID == p.PostID:
+		case !ok || before.ObservedAt.Before(p.ObservedAt):
 			w.posts[p.PostID] = p
-			announce = append(announce, p.PostID)
+			stored = append(stored, p.PostID)
+		case before.ObservedAt.Equal(p.ObservedAt):
+			repeated = append(repeated, before)
 		}
 	}
-	for _, p := range history {
-		w.history[p.PostID+p.ObservedAt.String()] = 1
+	for _, p := range readings {
+		key := p.PostID + p.ObservedAt.String()
+		if _, ok := w.history[key]; !ok {
+			w.history[key] = p
+		}
 	}
-	return announce, nil
+	return stored, repeated, nil
+}
+
+func (w *world) PostsByID(_ context.Context, ids []string) (posts []pulse.Post, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range ids {
+		if p, ok := w.posts[id]; ok {
+			posts = append(posts, p)
+		}
+	}
+	return posts, w.fail("seed")
+}
+
+func (w *world) AddBaselines(_ context.Context, learnt []pulse.Baseline) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.fail("learn"); err != nil {
+		return err
+	}
+	w.baselines = append(w.baselines, learnt...)
+	return nil
+}
+
+func (w *world) EachBaseline(_ context.Context, _ time.Time, f func(pulse.Baseline)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range w.baselines {
+		f(b)
+	}
+	return w.fail("usual")
 }
 
 func (w *world) Produce(_ context.Context, records []wire.Record) error {
@@ -149,7 +207,10 @@ func (w *world) Produce(_ context.Context, records []wire.Record) error {
 func (w *world) processor() *Processor {
 	return New(Config{
 		BatchSize: 100, RetryMin: time.Millisecond, RetryMax: 2 * time.Millisecond,
-		PoisonShare: 0.2, StreamLength: 100, Group: "g", Rules: score.Rules{MinStep: time.Second},
+		PoisonShare: 0.2, StreamLength: 100, Group: "g", Rules: score.Rules{
+			MinStep: 30 * time.Second, Tau: 15 * time.Minute, Noise: 6, NoiseShare: 0.03, Enter: 80, Leave: 60,
+			MinPoints: 10, MinComments: 5, Prior: 10 * time.Hour, MinBaseline: time.Hour,
+		}, LearnEvery: time.Second,
 	}, w, w, w, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func() time.Time { return start.Add(24 * time.Hour) })
 }
 
@@ -259,7 +320,7 @@ func TestBisectingFindsEveryCulprit(t *testing.T) {
 
 func TestOutagesPauseAndLoseNothing(t *testing.T) {
 	t.Parallel()
-	for _, act := range []string{"advance", "write", "produce", "announce"} {
+	for _, act := range []string{"recall", "write", "remember", "produce", "announce"} {
 		for name, code := range map[string]pulse.Code{"outage": pulse.Unavailable, "bug": pulse.Internal} {
 			t.Run(act+" "+name, func(t *testing.T) {
 				t.Parallel()
@@ -350,51 +411,6 @@ func TestMostlyPoisonHaltsThePartition(t *testing.T) {
 	<-done
 	if w.committed != 0 || len(w.dead) != 0 {
 		t.Errorf("committed %d with %d dead letters, want none", w.committed, len(w.dead))
-	}
-}
-
-// errCrash ends the world between two steps.
-var errCrash = errors.New("crash")
-
-func TestACrashBetweenAnyTwoStepsReplaysHarmlessly(t *testing.T) {
-	t.Parallel()
-	for _, at := range []step{stepDecode, stepVelocity, stepStore, stepDead, stepAnnounce} {
-		t.Run(string(at), func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(record("t3_a", 0, "x"), wire.Record{Value: []byte("poison")}, record("t3_b", 0, "y"))
-			crashed := w.processor()
-			crashed.crossed = func(s step) {
-				if s == at {
-					panic(errCrash)
-				}
-			}
-			func() {
-				defer func() {
-					if r, _ := recover().(error); !errors.Is(r, errCrash) {
-						t.Fatalf("recovered %v, want the crash", r)
-					}
-				}()
-				crashed.Partition(t.Context(), w)
-			}()
-			if w.committed != 0 {
-				t.Fatalf("committed %d before the crash", w.committed)
-			}
-			w.next = w.committed
-			w.run(t, w.processor())
-			if len(w.posts) != 2 || len(w.history) != 2 {
-				t.Errorf("%d posts and %d readings, want 2 and 2", len(w.posts), len(w.history))
-			}
-			ids := map[string]bool{}
-			for _, d := range w.dead {
-				ids[string(d.Header(wire.HeaderDeadID))] = true
-			}
-			if len(ids) != 1 {
-				t.Errorf("dead letters %v, want one identity", ids)
-			}
-			if !slices.Contains(w.announced, "t3_a") || !slices.Contains(w.announced, "t3_b") {
-				t.Errorf("announced %v, want both", w.announced)
-			}
-		})
 	}
 }
 

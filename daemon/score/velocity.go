@@ -1,34 +1,69 @@
-// Package score computes what posts' readings mean. It is pure: no I/O, no
-// clock.
 package score
 
 import (
+	"math"
 	"time"
-
-	"dev.redditpulse/shared/pulse"
 )
 
-// Rules says what counts as movement.
-type Rules struct {
-	MinStep time.Duration // no velocity over a shorter time: fuzz would be divided by it
-	Noise   float64       // points: a smaller change is Reddit's fuzz, not movement
+// restartAfter is the longest step that says anything of a velocity. What lies
+// further back is forgotten.
+const restartAfter = 24 * time.Hour
+
+// exact is the gate of a figure without error.
+const exact = -1
+
+// motion is a figure's velocity at a reading.
+type motion struct {
+	rate  float64 // a minute
+	known bool
+	moved bool // by more than the gate since the anchor, which is here now
 }
 
-// Velocity is the change from one reading of a post to a later one, in points
-// and in comments per minute. Both are nil where the earlier reading is zero or
-// lies less than the shortest step before. The score is fuzzed by Reddit by a
-// few points either way: a change within the noise is 0. The number of comments
-// is exact; it may fall, by deletions.
-func Velocity(earlier, later pulse.Reading, r Rules) (points, comments *float64) {
-	step := later.ObservedAt.Sub(earlier.ObservedAt)
-	if earlier.ObservedAt.IsZero() || step <= 0 || step < r.MinStep {
-		return nil, nil
+// move takes a reading of the figure. Over less than the shortest step nothing
+// changes. A change within the gate is no movement: the velocity fades, or is 0
+// where it was unknown, and the anchor stays, so that slow growth adds up until
+// it passes the gate.
+func (r *Rules) move(t *track, at, value int64, gate float64) motion {
+	if !r.measurable(at - t.at) {
+		return motion{rate: t.rate, known: t.known}
 	}
-	gain := float64(later.Score - earlier.Score)
-	if gain >= -r.Noise && gain <= r.Noise {
-		gain = 0
+	step := minutes(at - t.at)
+	keep := math.Exp(-step / r.Tau.Minutes())
+	gain := float64(value) - float64(t.value)
+	if math.Abs(gain) <= gate {
+		faded := r.fade(t.rate, step, gate)
+		if step > restartAfter.Minutes() {
+			*t = track{at: at, value: value, rate: faded, known: true}
+		}
+		return motion{rate: faded, known: true}
 	}
-	p := gain / step.Minutes()
-	c := float64(later.NumComments-earlier.NumComments) / step.Minutes()
-	return &p, &c
+	rate := gain / step
+	if t.known {
+		rate = t.rate*keep + (1-keep)*rate
+	}
+	*t = track{at: at, value: value, rate: rate, known: true}
+	return motion{rate: rate, known: true, moved: true}
 }
+
+// current is what move answered for the newest reading.
+func (r *Rules) current(t *track, at int64, gate float64) motion {
+	if !r.measurable(at - t.at) {
+		return motion{rate: t.rate, known: t.known}
+	}
+	return motion{rate: r.fade(t.rate, minutes(at-t.at), gate), known: true}
+}
+
+// fade is what is left of a rate after so many minutes without movement. For as
+// long as the gate would have hidden it, it may well have gone on.
+func (r *Rules) fade(rate, step, gate float64) float64 {
+	if rate == 0 {
+		return 0
+	}
+	silent := max(step-max(gate, 0)/math.Abs(rate), 0)
+	return rate * math.Exp(-silent/r.Tau.Minutes())
+}
+
+// measurable tells whether a velocity may be taken over a step in milliseconds.
+func (r *Rules) measurable(step int64) bool { return step > 0 && step >= r.MinStep.Milliseconds() }
+
+func minutes(ms int64) float64 { return float64(ms) / 60_000 }

@@ -108,17 +108,27 @@ type Process struct {
 	RetryMax        time.Duration `koanf:"retry_max"`
 	PoisonShare     float64       `koanf:"poison_share"`
 	DropDeletedText bool          `koanf:"drop_deleted_text"`
+	MemoryLimit     int           `koanf:"memory_limit"` // MiB, 0: none
 }
 
-// Score is what counts as movement.
+// Score is what counts as movement and what as a trend.
 type Score struct {
-	MinStep time.Duration `koanf:"min_step"`
-	Noise   float64       `koanf:"noise"`
+	MinStep     time.Duration `koanf:"min_step"`
+	Tau         time.Duration `koanf:"tau"`
+	Noise       float64       `koanf:"noise"`
+	NoiseShare  float64       `koanf:"noise_share"`
+	Enter       float64       `koanf:"enter"`
+	Leave       float64       `koanf:"leave"`
+	MinPoints   float64       `koanf:"min_points"`
+	MinComments float64       `koanf:"min_comments"`
+	Prior       time.Duration `koanf:"prior"`
+	MinBaseline time.Duration `koanf:"min_baseline"`
 }
 
 // Store is the care of the database.
 type Store struct {
 	PartitionsAhead int `koanf:"partitions_ahead"`
+	ReplayRate      int `koanf:"replay_rate"` // dead letters a second
 }
 
 // Feed is the live feed.
@@ -175,9 +185,9 @@ func Default() Config {
 		Kafka: Kafka{
 			Brokers: []string{"127.0.0.1:9092"}, Partitions: 3, ReplicationFactor: 3,
 			MinInsyncReplicas: 2, Retention: 7 * 24 * time.Hour, DeadRetention: 30 * 24 * time.Hour,
-			Group: "pulse.process", SessionTimeout: 6 * time.Second, RebalanceTimeout: 10 * time.Second,
-			Heartbeat: time.Second, WriteTimeout: 7 * time.Second,
-			FetchWait: 250 * time.Millisecond, FetchBytes: 2 << 20,
+			Group: "pulse.process", SessionTimeout: 3 * time.Second, RebalanceTimeout: 10 * time.Second,
+			Heartbeat: 500 * time.Millisecond, WriteTimeout: 7 * time.Second,
+			FetchWait: 250 * time.Millisecond, FetchBytes: 256 << 10,
 		},
 		Redis: Redis{
 			Addr: "127.0.0.1:6379", VelocityDB: 0, LimitsDB: 1, FeedDB: 2,
@@ -186,10 +196,13 @@ func Default() Config {
 		Postgres: Postgres{MaxConns: 8, StatementTimeout: 15 * time.Second, MaxReplicaLag: 2 * time.Second},
 		Process: Process{
 			BatchSize: 500, RetryMin: 100 * time.Millisecond, RetryMax: 5 * time.Second, PoisonShare: 0.2,
-			DropDeletedText: true,
+			DropDeletedText: true, MemoryLimit: 64,
 		},
-		Score: Score{MinStep: 30 * time.Second, Noise: 6},
-		Store: Store{PartitionsAhead: 7},
+		Score: Score{
+			MinStep: 30 * time.Second, Tau: 15 * time.Minute, Noise: 6, NoiseShare: 0.03, Enter: 80, Leave: 60,
+			MinPoints: 10, MinComments: 5, Prior: 10 * time.Hour, MinBaseline: 30 * time.Hour,
+		},
+		Store: Store{PartitionsAhead: 7, ReplayRate: 200},
 		Feed: Feed{
 			StreamLength: 20_000, LogLength: 10_000, Snapshot: 200,
 			Coalesce: 100 * time.Millisecond, Heartbeat: 15 * time.Second,

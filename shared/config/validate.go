@@ -65,9 +65,21 @@ func (c *Config) Validate() error {
 	within(&v, "process.retry_min", c.Process.RetryMin, 10*time.Millisecond, time.Minute)
 	within(&v, "process.retry_max", c.Process.RetryMax, c.Process.RetryMin, 5*time.Minute)
 	within(&v, "process.poison_share", c.Process.PoisonShare, 0, 1)
+	if c.Process.MemoryLimit != 0 {
+		within(&v, "process.memory_limit", c.Process.MemoryLimit, 32, 65536)
+	}
 	within(&v, "score.min_step", c.Score.MinStep, time.Second, time.Hour)
+	within(&v, "score.tau", c.Score.Tau, c.Score.MinStep, 24*time.Hour)
 	within(&v, "score.noise", c.Score.Noise, 0, 1_000)
+	within(&v, "score.noise_share", c.Score.NoiseShare, 0, 1)
+	within(&v, "score.enter", c.Score.Enter, 1, 99)
+	within(&v, "score.leave", c.Score.Leave, 0, c.Score.Enter)
+	within(&v, "score.min_points", c.Score.MinPoints, 0, 1_000_000)
+	within(&v, "score.min_comments", c.Score.MinComments, 0, 1_000_000)
+	within(&v, "score.prior", c.Score.Prior, time.Minute, 10_000*time.Hour)
+	within(&v, "score.min_baseline", c.Score.MinBaseline, 0, 100_000*time.Hour)
 	within(&v, "store.partitions_ahead", c.Store.PartitionsAhead, 1, 60)
+	within(&v, "store.replay_rate", c.Store.ReplayRate, 50, 100_000)
 
 	within(&v, "feed.stream_length", c.Feed.StreamLength, 100, 1_000_000)
 	within(&v, "feed.log_length", c.Feed.LogLength, 100, c.Feed.StreamLength)

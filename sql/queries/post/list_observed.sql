@@ -2,7 +2,7 @@
 -- newest readings and keeps those that are still the newest of their post.
 select p.id, p.subreddit, p.title, p.author, p.url, p.permalink, p.flair, p.is_self, p.over_18,
     p.created_at, p.observed_at, p.score, p.num_comments, p.upvote_ratio, p.state,
-    p.velocity, p.comment_velocity
+    p.velocity, p.comment_velocity, p.sentiment, p.trend
 from post_history h
 -- Apart (offset 0), so that the planner expects one post a reading: it takes the
 -- two equalities of a plain join for rare, and sorts everything instead.

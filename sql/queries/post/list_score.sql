@@ -2,7 +2,7 @@
 -- leaves, keeping only the page.
 select p.id, p.subreddit, p.title, p.author, p.url, p.permalink, p.flair, p.is_self, p.over_18,
     p.created_at, p.observed_at, p.score, p.num_comments, p.upvote_ratio, p.state,
-    p.velocity, p.comment_velocity
+    p.velocity, p.comment_velocity, p.sentiment, p.trend
 from posts p
 where
     ($1::text[] is null or lower(p.subreddit) = any ($1))
