@@ -68,6 +68,7 @@ type work struct {
 	readings []source       // sorted by post and time, distinct after distinct
 	ids      []string       // of the posts, sorted
 	states   []score.State  // of the posts, before their readings, then after
+	moved    []bool         // whether a reading moved the state
 	posts    []pulse.Post   // the readings and what they mean, in the same order
 	samples  []score.Sample // for the baselines
 	memories []pulse.Memory

@@ -89,15 +89,19 @@ func (p *Processor) seed(ctx context.Context, claim Claim, w *work, lost []strin
 func (p *Processor) score(w *work) {
 	defer p.done(stepScore, time.Now())
 	clear(w.posts)
-	w.posts, w.samples = w.posts[:0], w.samples[:0]
+	w.posts, w.samples, w.moved = w.posts[:0], w.samples[:0], w.moved[:0]
 	usual := p.usual.Load()
 	post := -1
 	for i := range w.readings {
 		r := &w.readings[i]
 		if post < 0 || w.ids[post] != r.PostID {
 			post++
+			w.moved = append(w.moved, false)
 		}
 		result := p.c.Rules.Advance(&w.states[post], &r.Observation, usual)
+		if result.Outcome == score.New {
+			w.moved[post] = true
+		}
 		if result.Sampled {
 			w.samples = append(w.samples, result.Sample)
 		}
@@ -116,9 +120,10 @@ func (p *Processor) sentiment(o *pulse.Observation) *float64 {
 	return new(p.sentiments.Of(o.Title))
 }
 
-// remember keeps the states and what was learnt, now that the readings are
-// stored. A post of which a reading was refused stays as it was remembered: its
-// dead letter may come back.
+// remember keeps the states that moved and what was learnt, now that the readings
+// are stored. A state that did not move is left to whoever moved it: it may have
+// been continued from a row whose own state is about to be remembered. A post of
+// which a reading was refused stays as it was, too: its dead letter may come back.
 func (p *Processor) remember(ctx context.Context, claim Claim, w *work, refused []refusal, log *slog.Logger) error {
 	defer p.done(stepRemember, time.Now())
 	w.encode(refused)
@@ -146,7 +151,7 @@ func (w *work) encode(refused []refusal) {
 	clear(w.memories)
 	w.memories, w.bodies = w.memories[:0], w.bodies[:0]
 	for i, id := range w.ids {
-		if skip[id] {
+		if skip[id] || !w.moved[i] {
 			continue
 		}
 		begin := len(w.bodies)

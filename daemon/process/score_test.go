@@ -151,3 +151,16 @@ func TestWhatMayBeStoredAlreadyIsNotLearntAgain(t *testing.T) {
 		t.Errorf("%d cells stored, want none: it is not known whether they were", len(w.baselines))
 	}
 }
+
+func TestAStateThatDidNotMoveIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(reading("t3_a", 2*time.Minute, 40))
+	w.run(t, w.processor())
+	// Another claim has stored the row and is about to remember its state.
+	w.memories, w.began = map[string]pulse.Memory{}, start.Add(time.Hour)
+	w.add(reading("t3_a", time.Minute, 20), reading("t3_a", 2*time.Minute, 40))
+	w.run(t, w.processor())
+	if m, ok := w.memories["t3_a"]; ok {
+		t.Errorf("remembered %+v, want it left to whoever moved it", m)
+	}
+}
