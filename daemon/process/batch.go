@@ -73,6 +73,7 @@ type work struct {
 	samples  []score.Sample // for the baselines
 	memories []pulse.Memory
 	bodies   []byte // of the memories
+	owing    bool   // the last commit failed
 }
 
 // source is an observation and the record it came in.

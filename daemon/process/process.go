@@ -134,7 +134,7 @@ func (p *Processor) Partition(ctx context.Context, claim Claim) {
 			}
 			owed = records[len(records)-1].Offset + 1
 		}
-		owed = p.commit(ctx, claim, owed, log)
+		owed = p.commit(ctx, claim, owed, &w, log)
 	}
 }
 
@@ -143,13 +143,17 @@ const nothingOwed = -1
 
 // commit commits an offset and gives what is still owed: where it fails, the
 // same offset again, unless a later one takes its place.
-func (p *Processor) commit(ctx context.Context, claim Claim, owed int64, log *slog.Logger) int64 {
+func (p *Processor) commit(ctx context.Context, claim Claim, owed int64, w *work, log *slog.Logger) int64 {
 	if owed == nothingOwed {
 		return nothingOwed
 	}
 	defer p.done(stepCommit, time.Now())
-	if err := claim.Commit(ctx, owed); err != nil {
-		log.Warn("offset not committed", "offset", owed, "err", err)
+	err := claim.Commit(ctx, owed)
+	if err != nil && !w.owing {
+		log.Warn("offset not committed: it goes with the next ones", "offset", owed, "err", err)
+	}
+	w.owing = err != nil
+	if err != nil {
 		return owed
 	}
 	return nothingOwed
