@@ -13,7 +13,7 @@ import (
 )
 
 func (sh *shell) topicsCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "topics", Short: "Create and describe the Kafka topics"}
+	cmd := &cobra.Command{Use: "topics", Short: "Create, describe and grow the Kafka topics"}
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "ensure", Short: "Create the topics that are missing", Args: cobra.NoArgs,
@@ -23,7 +23,7 @@ func (sh *shell) topicsCommand() *cobra.Command {
 				})
 			},
 		},
-		sh.topicsDescribeCommand(),
+		sh.topicsDescribeCommand(), sh.topicsGrowCommand(),
 	)
 	return cmd
 }
@@ -34,6 +34,35 @@ func (sh *shell) topicsDescribeCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return sh.withBus(func(_ *parts, b *bus.Bus) error {
 			return sh.describeTopics(cmd.Context(), b, *output)
+		})
+	}
+	return cmd
+}
+
+func (sh *shell) topicsGrowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "grow", Short: "Give the topics more partitions; they never shrink",
+		Long: `Gives all topics as many partitions, so that as many processing replicas can work
+at once. Running daemons take the new ones up within seconds; no restart is
+needed. Set kafka.partitions to the same number. Topics never shrink.`,
+	}
+	partitions := cmd.Flags().Int("partitions", 0, "how many each topic shall have, 1 to 64")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if *partitions < 1 || *partitions > bus.MaxPartitions {
+			return fmt.Errorf("say how many: --partitions N, 1 to %d", bus.MaxPartitions)
+		}
+		return cobra.NoArgs(cmd, args)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return sh.withBus(func(p *parts, b *bus.Bus) error {
+			if err := b.GrowTopics(cmd.Context(), *partitions); err != nil {
+				return err
+			}
+			fmt.Fprintf(sh.err, "every topic has %d partitions\n", *partitions)
+			if p.c.Kafka.Partitions != *partitions {
+				fmt.Fprintf(sh.err, "set kafka.partitions = %d, for topics that are made anew\n", *partitions)
+			}
+			return nil
 		})
 	}
 	return cmd

@@ -1,71 +1,85 @@
 package bus
 
 import (
+	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	wireform "github.com/segmentio/kafka-go/protocol/consumer"
+	"github.com/segmentio/kafka-go/protocol/joingroup"
+	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// balancer gives partition p of every topic to member p mod n, members and
-// partitions sorted, so that all records of one key are read by one process
-// whatever their topic. All members must offer it: its name is part of the
-// group's protocol.
-type balancer struct {
-	mu   sync.Mutex // covers seen
-	seen map[string]int
+// protocolName is that of our way to deal: all members must offer it.
+const protocolName = "pulse"
+
+// subscriber is a member and what it wants to read.
+type subscriber struct {
+	id     string
+	topics []string
 }
 
-func (*balancer) ProtocolName() string { return "pulse" }
-
-func (*balancer) UserData() ([]byte, error) { return nil, nil }
-
-// AssignGroups runs in the group's leader only.
-func (b *balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
-	b.note(partitions)
+// deal gives partition p of every topic to member p mod n, in the order of the
+// members' ids, so that all records of one key are read by one process whatever
+// their topic. Every member is in the answer.
+func deal(members []subscriber, counts map[string]int) map[string]map[string][]int {
 	members = slices.Clone(members)
-	slices.SortFunc(members, func(x, y kafka.GroupMember) int { return strings.Compare(x.ID, y.ID) })
-	out := make(kafka.GroupMemberAssignments, len(members))
+	slices.SortFunc(members, func(x, y subscriber) int { return strings.Compare(x.id, y.id) })
+	out := make(map[string]map[string][]int, len(members))
 	for _, m := range members {
-		out[m.ID] = make(map[string][]int)
+		out[m.id] = make(map[string][]int)
 	}
-	for _, p := range partitions {
+	for topic, count := range counts {
 		var readers []string
 		for _, m := range members {
-			if slices.Contains(m.Topics, p.Topic) {
-				readers = append(readers, m.ID)
+			if slices.Contains(m.topics, topic) {
+				readers = append(readers, m.id)
 			}
 		}
-		if len(readers) > 0 {
-			id := readers[p.ID%len(readers)]
-			out[id][p.Topic] = append(out[id][p.Topic], p.ID)
-		}
-	}
-	for _, byTopic := range out {
-		for _, ids := range byTopic {
-			slices.Sort(ids)
+		for p := range count {
+			if len(readers) > 0 {
+				id := readers[p%len(readers)]
+				out[id][topic] = append(out[id][topic], p)
+			}
 		}
 	}
 	return out
 }
 
-func (b *balancer) note(partitions []kafka.Partition) {
-	seen := make(map[string]int)
-	for _, p := range partitions {
-		seen[p.Topic]++
+// dealOut is deal in the form of the protocol.
+func dealOut(members []joingroup.ResponseMember, counts map[string]int) ([]syncgroup.RequestAssignment, error) {
+	var all []subscriber
+	for _, m := range members {
+		topics, err := decodeSubscription(m.Metadata)
+		if err != nil {
+			return nil, fmt.Errorf("subscription of member %s: %w", m.MemberID, err)
+		}
+		all = append(all, subscriber{m.MemberID, topics})
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.seen = seen
+	var out []syncgroup.RequestAssignment
+	for id, byTopic := range deal(all, counts) {
+		share, err := encodeAssignment(byTopic)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, syncgroup.RequestAssignment{MemberID: id, Assignment: share})
+	}
+	return out, nil
 }
 
-// take gives the number of partitions by topic that the last assignment dealt
-// out, once; nil in a member that did not deal.
-func (b *balancer) take() map[string]int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	seen := b.seen
-	b.seen = nil
-	return seen
+func encodeSubscription(topics []string) ([]byte, error) {
+	return protocol.Marshal(wireform.MaxVersionSupported, wireform.Subscription{
+		Version: wireform.MaxVersionSupported, Topics: topics,
+	})
+}
+
+func encodeAssignment(byTopic map[string][]int) ([]byte, error) {
+	a := wireform.Assignment{Version: wireform.MaxVersionSupported}
+	for topic, partitions := range byTopic {
+		a.AssignedPartitions = append(a.AssignedPartitions, wireform.TopicPartition{
+			Topic: topic, Partitions: int32s(partitions),
+		})
+	}
+	return protocol.Marshal(wireform.MaxVersionSupported, a)
 }

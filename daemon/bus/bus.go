@@ -50,12 +50,12 @@ type Config struct {
 	ClientID string   // what the brokers log; "" is "pulse"
 	Group    string   // consumer group; only Consume needs it
 
-	SessionTimeout   time.Duration // silence after which a member counts as dead; 6 s
+	SessionTimeout   time.Duration // silence after which a member counts as dead; 3 s, 6 s where brokers refuse less
 	RebalanceTimeout time.Duration // time the members have to join again; 10 s
-	Heartbeat        time.Duration // 1 s
+	Heartbeat        time.Duration // 500 ms
 	WriteTimeout     time.Duration // one try of a produce request: the gap a hung leader makes; 7 s
 	FetchWait        time.Duration // how long a broker may wait for records to come; 250 ms
-	FetchBytes       int           // largest answer of one fetch, compressed; 2 MiB
+	FetchBytes       int           // largest answer of one fetch, compressed; 256 KiB
 }
 
 func (c *Config) setDefaults() {
@@ -66,8 +66,8 @@ func (c *Config) setDefaults() {
 		value *time.Duration
 		def   time.Duration
 	}{
-		{&c.SessionTimeout, 6 * time.Second}, {&c.RebalanceTimeout, 10 * time.Second},
-		{&c.Heartbeat, time.Second}, {&c.WriteTimeout, 7 * time.Second},
+		{&c.SessionTimeout, 3 * time.Second}, {&c.RebalanceTimeout, 10 * time.Second},
+		{&c.Heartbeat, 500 * time.Millisecond}, {&c.WriteTimeout, 7 * time.Second},
 		{&c.FetchWait, 250 * time.Millisecond},
 	} {
 		if *d.value == 0 {
@@ -75,7 +75,7 @@ func (c *Config) setDefaults() {
 		}
 	}
 	if c.FetchBytes == 0 {
-		c.FetchBytes = 2 << 20
+		c.FetchBytes = 256 << 10
 	}
 }
 
@@ -120,6 +120,9 @@ type Bus struct {
 	ctx  context.Context // ends when Close begins
 	stop context.CancelFunc
 	halt context.CancelFunc // ends the transport's own goroutines
+
+	watching sync.Once // starts vigil at the first call
+	vigils   sync.WaitGroup
 
 	produceTrouble, joinTrouble, fetchTrouble occasional
 
@@ -208,6 +211,7 @@ func (b *Bus) Close() error {
 		b.dial.shut()
 		<-drained
 	}
+	b.vigils.Wait()
 	b.halt()
 	b.transport.CloseIdleConnections()
 	b.dial.shut()
@@ -223,6 +227,7 @@ func (b *Bus) begin(ctx context.Context) (_ context.Context, done func(), err er
 		return nil, nil, ErrClosed
 	}
 	b.calls.Add(1)
+	b.watching.Do(func() { b.vigils.Go(b.vigil) })
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(b.ctx, func() { cancel(ErrClosed) })
 	return ctx, func() {

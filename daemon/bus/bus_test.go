@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -15,10 +16,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
 
+	"dev.redditpulse/daemon/kafkatest"
 	"dev.redditpulse/shared/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if conf := os.Getenv(memberEnv); conf != "" {
+		os.Exit(runMember(conf))
+	}
+	goleak.VerifyTestMain(kafkatest.Wrap(m))
+}
 
 const testGroup = "pulse.test"
 

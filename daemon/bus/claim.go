@@ -270,7 +270,7 @@ func (c *Claim) Rewind() {
 }
 
 // Commit stores next, the offset to read next, for the group: everything
-// before it is done with. It blocks for at most 7 s. The error is ErrRevoked
+// before it is done with. It blocks for at most 2 s. The error is ErrRevoked
 // when the partition is not this process's any more; any other error leaves
 // the commit's outcome open and the next one may be tried as usual. An offset
 // below the last commit is refused, and so is everything once ctx has ended: to

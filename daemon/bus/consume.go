@@ -46,10 +46,7 @@ func (b *Bus) Consume(ctx context.Context, topics []string, handle func(context.
 	defer done()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	member, err := b.join(topics)
-	if err != nil {
-		return fmt.Errorf("join group %s: %w", b.conf.Group, err)
-	}
+	member := b.join(topics)
 	c := consumer{bus: b, topics: topics, handle: handle, fail: fail}
 	c.run(ctx, member)
 	c.handlers.Wait() // they may still commit; only then is the group left

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -23,23 +22,19 @@ func TestPartitionPOfEveryTopicGoesToTheSameMember(t *testing.T) {
 	t.Parallel()
 	property := func(members, partitions uint8, shuffle []uint8) bool {
 		m, p := int(members%7)+1, int(partitions%13)+1
-		var group []kafka.GroupMember
+		var group []subscriber
 		for i := range m {
-			group = append(group, kafka.GroupMember{ID: fmt.Sprintf("m%02d", i), Topics: topics})
+			group = append(group, subscriber{fmt.Sprintf("m%02d", i), topics})
 		}
-		var all []kafka.Partition
+		counts := make(map[string]int)
 		for _, topic := range topics {
-			for i := range p {
-				all = append(all, kafka.Partition{Topic: topic, ID: i})
-			}
+			counts[topic] = p
 		}
 		for i, s := range shuffle {
-			j, k := i%len(all), int(s)%len(all)
-			all[j], all[k] = all[k], all[j]
 			group[i%m], group[int(s)%m] = group[int(s)%m], group[i%m]
 		}
 		owner := make(map[string]string)
-		for id, byTopic := range (&balancer{}).AssignGroups(group, all) {
+		for id, byTopic := range deal(group, counts) {
 			for topic, ids := range byTopic {
 				for _, i := range ids {
 					owner[fmt.Sprint(topic, i)] = id
@@ -234,6 +229,18 @@ func TestReadingGoesOnThroughBrokerFaults(t *testing.T) {
 	for name, disturb := range map[string]func(*kfake.Cluster){
 		"leaders move":      func(c *kfake.Cluster) { c.ShufflePartitionLeaders() },
 		"coordinator moves": func(c *kfake.Cluster) { c.RehashCoordinators() },
+		"commits are not answered for": func(c *kfake.Cluster) {
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorLoadInProgress, Count: 3})
+		},
+		"offsets cannot be told yet": func(c *kfake.Cluster) {
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.CoordinatorLoadInProgress, Count: 3},
+				kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.IllegalGeneration, Count: 1})
+		},
+		"the member is forgotten while it joins": func(c *kfake.Cluster) {
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.UnknownMemberID, Count: 1},
+				kfake.Fault{Keys: []kmsg.Key{kmsg.SyncGroup}, Err: kerr.RebalanceInProgress, Count: 1},
+				kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, Count: 1})
+		},
 		"not the leader": func(c *kfake.Cluster) {
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.NotLeaderForPartition, Count: 6})
 		},
@@ -245,7 +252,7 @@ func TestReadingGoesOnThroughBrokerFaults(t *testing.T) {
 		},
 		"joining is refused": func(c *kfake.Cluster) {
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorNotAvailable, Count: 2},
-				kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.NotCoordinator, Count: 1})
+				kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: 1})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -260,6 +267,9 @@ func TestReadingGoesOnThroughBrokerFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			disturb(c)
+			if rejoins := []string{"heartbeat is refused", "offsets cannot be told yet", "the member is forgotten while it joins", "joining is refused"}; slices.Contains(rejoins, name) {
+				eventually(t, "there is a new generation", func() bool { return testutil.ToFloat64(r.bus.metrics.rebalances) > 1 })
+			}
 			if err := b.Produce(ctx, records(wire.TopicRaw, 100, 300)); err != nil {
 				t.Fatal(err)
 			}
@@ -289,13 +299,17 @@ func TestNewPartitionsAreDealtOut(t *testing.T) {
 	r := read(t, open(t, config(c.ListenAddrs()...)), wire.TopicRaw)
 	eventually(t, "three partitions are held", func() bool { return len(r.holds()) == 3 })
 	b := open(t, config(c.ListenAddrs()...))
-	res, err := b.client.CreatePartitions(withDeadline(t), &kafka.CreatePartitionsRequest{
-		Topics: []kafka.TopicPartitionsConfig{{Name: wire.TopicRaw, Count: 6}},
-	})
-	if err != nil || res.Errors[wire.TopicRaw] != nil {
-		t.Fatal(err, res)
+	if err := b.GrowTopics(withDeadline(t), 6); err != nil {
+		t.Fatal(err)
 	}
 	eventually(t, "six partitions are held", func() bool { return len(r.holds()) == 6 })
+	key := keyOf(5, 6)
+	eventually(t, "a producer that was there before writes to a new one", func() bool {
+		if err := b.Produce(withDeadline(t), []wire.Record{{Topic: wire.TopicRaw, Key: key}}); err != nil {
+			t.Fatal(err)
+		}
+		return c.PartitionInfo(wire.TopicRaw, 5).HighWatermark > 0
+	})
 }
 
 func TestAPanicInAHandlerEndsConsumeWithAnError(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -94,7 +95,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	return d.track(c, -1)
+	return d.track(c, address, -1)
 }
 
 func (d *dialer) dialAny(ctx context.Context, network string) (net.Conn, error) {
@@ -105,7 +106,7 @@ func (d *dialer) dialAny(ctx context.Context, network string) (net.Conn, error) 
 		c, err := d.dialAndProbe(ctx, network, d.rotation.brokers[broker])
 		if err == nil {
 			d.rotation.stickTo(broker)
-			return d.track(c, broker)
+			return d.track(c, bootstrapAddress, broker)
 		}
 		faults = append(faults, err)
 		if ctx.Err() != nil {
@@ -171,8 +172,8 @@ func (d *dialer) probe(c net.Conn) error {
 	return err
 }
 
-func (d *dialer) track(c net.Conn, broker int) (net.Conn, error) {
-	tracked := &conn{Conn: c, d: d, broker: broker}
+func (d *dialer) track(c net.Conn, address string, broker int) (net.Conn, error) {
+	tracked := &conn{Conn: c, d: d, address: address, broker: broker}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ctx.Err() != nil {
@@ -181,6 +182,23 @@ func (d *dialer) track(c net.Conn, broker int) (net.Conn, error) {
 	}
 	d.open[tracked] = struct{}{}
 	return tracked, nil
+}
+
+// cutExcept cuts the connections to named brokers that are not among addresses.
+func (d *dialer) cutExcept(addresses map[string]bool) (cut int) {
+	d.mu.Lock()
+	var gone []*conn
+	for c := range d.open {
+		if c.broker < 0 && !addresses[c.address] {
+			gone = append(gone, c)
+		}
+	}
+	d.mu.Unlock()
+	for _, c := range gone {
+		c.cut.Store(true)
+		c.Close()
+	}
+	return len(gone)
 }
 
 // shut cuts all connections and refuses new ones.
@@ -202,7 +220,9 @@ func (d *dialer) shut() {
 type conn struct {
 	net.Conn
 	d               *dialer
+	address         string      // as it was dialled
 	broker          int         // place in the rotation, -1 for a named broker
+	cut             atomic.Bool // by cutExcept
 	readBy, writeBy atomic.Bool // kafka-go has set a deadline itself
 }
 
@@ -211,6 +231,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		_ = c.Conn.SetReadDeadline(time.Now().Add(defaultIOTimeout))
 	}
 	n, err := c.Conn.Read(p)
+	if err != nil && c.cut.Load() {
+		return n, syscall.ECONNRESET // as if the broker had died, which kafka-go retries
+	}
 	if err != nil && c.broker >= 0 && !errors.Is(err, net.ErrClosed) {
 		c.d.rotation.leave(c.broker)
 	}

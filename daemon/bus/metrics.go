@@ -21,6 +21,8 @@ type metrics struct {
 	inflight   prometheus.Gauge
 	rebalances prometheus.Counter
 	joinErrors prometheus.Counter
+	coordLost  prometheus.Counter
+	cut        prometheus.Counter
 	commits    prometheus.Counter
 	commitErrs prometheus.Counter
 	backwards  prometheus.Counter
@@ -55,6 +57,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		inflight:   gauge("pulse_bus_inflight_bytes", "Bytes of records waiting for an acknowledgement."),
 		rebalances: counter("pulse_bus_rebalances_total", "Generations of the consumer group that this process joined."),
 		joinErrors: counter("pulse_bus_join_errors_total", "Attempts to join the consumer group that did not succeed."),
+		coordLost:  counter("pulse_bus_coordinator_losses_total", "Connections to the group's coordinator that were given up, at the end of a process too."),
+		cut:        counter("pulse_bus_cut_connections_total", "Connections cut because their broker has left the cluster."),
 		commits:    counter("pulse_bus_commits_total", "Offset commits that succeeded."),
 		commitErrs: counter("pulse_bus_commit_errors_total", "Offset commits that did not succeed."),
 		backwards:  counter("pulse_bus_offset_regressions_total", "Offset commits refused because they would have gone backwards: a bug."),

@@ -2,6 +2,8 @@ package bus
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,6 +49,50 @@ func TestTopicsAreMadeOnceByAnyNumberOfProcesses(t *testing.T) {
 	want.Partitions = 2 // fewer than there are: fine, and nothing shrinks
 	if err := b.EnsureTopics(withDeadline(t), want); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTopicsGrowTogetherAndNeverShrink(t *testing.T) {
+	t.Parallel()
+	c := seeded(t, 3)
+	b := open(t, config(c.ListenAddrs()...))
+	count := func() (all []int) {
+		states, err := b.DescribeTopics(withDeadline(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range states {
+			all = append(all, len(s.Partitions))
+		}
+		return all
+	}
+	var wg sync.WaitGroup
+	for range 3 { // at once, and again
+		other := open(t, config(c.ListenAddrs()...))
+		wg.Go(func() {
+			for range 2 {
+				if err := other.GrowTopics(withDeadline(t), 6); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := count(); !slices.Equal(got, []int{6, 6, 6}) {
+		t.Errorf("partitions are %v, want 6 each", got)
+	}
+	for _, n := range []int{5, 0, -1, 65} {
+		var e *pulse.Error
+		if err := b.GrowTopics(withDeadline(t), n); !errors.As(err, &e) || e.Field != "partitions" {
+			t.Errorf("grow to %d: got %v, want an error about the partitions", n, err)
+		}
+	}
+	if got := count(); !slices.Equal(got, []int{6, 6, 6}) {
+		t.Errorf("partitions are %v after refusals, want 6 each", got)
+	}
+	empty := open(t, config(cluster(t).ListenAddrs()...))
+	if err := empty.GrowTopics(withDeadline(t), 6); err == nil || !strings.Contains(err.Error(), "pulse topics ensure") {
+		t.Errorf("got %v, want what to run", err)
 	}
 }
 
