@@ -104,6 +104,11 @@ func bareUpserts(b *testing.B, dsn string, rows []pulse.Observation) float64 {
 	if _, err := admin.Exec(ctx, "create database bare"); err != nil {
 		b.Fatal(err)
 	}
+	defer func() {
+		if _, err := admin.Exec(ctx, "drop database bare with (force)"); err != nil {
+			b.Error(err)
+		}
+	}()
 	bareDSN := strings.Replace(dsn, "/pulse?", "/bare?", 1)
 	if bareDSN == dsn {
 		b.Fatalf("no database name in the DSN")
@@ -114,8 +119,14 @@ func bareUpserts(b *testing.B, dsn string, rows []pulse.Observation) float64 {
 		b.Fatal(err)
 	}
 	defer pool.Close()
-	if _, err := pool.Exec(ctx, "select ensure_history_partition('2026-03-04')"); err != nil {
-		b.Fatal(err)
+	days := map[time.Time]bool{}
+	for i := range rows {
+		days[rows[i].ObservedAt.UTC().Truncate(24*time.Hour)] = true
+	}
+	for day := range days {
+		if _, err := pool.Exec(ctx, "select ensure_history_partition($1)", day); err != nil {
+			b.Fatal(err)
+		}
 	}
 	batches := make(chan []pulse.Observation)
 	var writers sync.WaitGroup
@@ -152,24 +163,23 @@ func migrateBare(b *testing.B, dsn string) {
 // writeBare is one batch: rows of one batch are of different posts, in order.
 func writeBare(ctx context.Context, pool *pgxpool.Pool, rows []pulse.Observation) error {
 	n := len(rows)
-	id, text, flair := make([]string, n), make([]string, n), make([]*string, n)
-	subreddit, title, state := make([]string, n), make([]string, n), make([]string, n)
-	no, null := make([]bool, n), make([]*float64, n)
+	id, subreddit, title, author := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	url, permalink, state, flair := make([]string, n), make([]string, n), make([]string, n), make([]*string, n)
+	self, over18, ratio, trend := make([]bool, n), make([]bool, n), make([]*float64, n), make([]*string, n)
 	created, observed := make([]time.Time, n), make([]time.Time, n)
-	score, comments := make([]int64, n), make([]int64, n)
+	score, comments, velocity := make([]int64, n), make([]int64, n), make([]float64, n)
 	for i := range rows {
 		o := &rows[i]
-		id[i], subreddit[i], title[i], text[i], state[i] = o.PostID, o.Subreddit, o.Title, o.URL, string(o.State)
+		id[i], subreddit[i], title[i], author[i] = o.PostID, o.Subreddit, o.Title, o.Author
+		url[i], permalink[i], state[i], velocity[i] = o.URL, o.Permalink, string(o.State), float64(o.Score)
 		created[i], observed[i], score[i], comments[i] = o.CreatedAt, o.ObservedAt, o.Score, o.NumComments
 	}
-	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sql.Query("post/upsert"), id, subreddit, title, text, text, text, flair,
-			no, no, created, observed, score, comments, null, state, null, null); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, sql.Query("history/insert"), id, observed, score, comments, null, null, null)
-		return err
-	})
+	// Both in one round trip, and so in one transaction.
+	var batch pgx.Batch
+	batch.Queue(sql.Query("post/upsert"), id, subreddit, title, author, url, permalink, flair,
+		self, over18, created, observed, score, comments, ratio, state, velocity, velocity, velocity, trend)
+	batch.Queue(sql.Query("history/insert"), id, observed, score, comments, ratio, velocity, velocity)
+	return pool.SendBatch(ctx, &batch).Close()
 }
 
 // What the system and a connected pulse-tui cost while hardly anything happens.
@@ -245,8 +255,24 @@ func rssMegabytes(pids []string) float64 {
 // metric reads one of the system's metrics; -1 while it can't be had.
 func (s *system) metric(t testing.TB, series string) float64 {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
-		"http://"+s.setting(t, "ops", "listen").(string)+"/metrics", nil)
+	return metricAt(t, s.setting(t, "ops", "listen").(string), series)
+}
+
+// metric reads one of a daemon's metrics; -1 while it can't be had.
+func (p *process) metric(t testing.TB, series string) float64 {
+	t.Helper()
+	return metricAt(t, p.ops(t), series)
+}
+
+// ops is where a daemon serves its health and metrics.
+func (p *process) ops(t testing.TB) string {
+	t.Helper()
+	return p.says(t, `daemon starts.* ops=(\S+)`)
+}
+
+func metricAt(t testing.TB, address, series string) float64 {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

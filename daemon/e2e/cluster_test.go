@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -17,11 +18,14 @@ import (
 )
 
 // cluster is the servers of a system without its daemons, which a test starts
-// and kills by themselves, and a simulated Reddit in a process of its own.
+// and kills by themselves, and where it needs one a simulated Reddit in a process
+// of its own.
 type cluster struct {
 	dir      string
 	env      []string
-	kafka    *embedded.Kafka
+	brokers  []string
+	kafka    *embedded.Kafka // nil where the brokers are real ones
+	redis    *embedded.Redis
 	postgres *embedded.Postgres
 	dsn      string
 	reddit   string // address of the simulator
@@ -30,31 +34,65 @@ type cluster struct {
 // newCluster starts the servers and the simulator; env is for all daemons.
 func newCluster(t testing.TB, sim []string, env ...string) *cluster {
 	t.Helper()
-	dir := folder(t)
-	c := &cluster{dir: dir}
-	redis, err := embedded.StartRedis(t.Context(), embedded.RedisConfig{Dir: filepath.Join(dir, "redis")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(redis.Close)
-	c.startKafka(t)
-	t.Cleanup(func() { c.kafka.Close() })
-	c.startPostgres(t)
-	t.Cleanup(func() { c.stopPostgres(t) })
-	c.reddit = start(t, dir, nil, append([]string{"sim", "--listen", "127.0.0.1:0"}, sim...)...).says(t, `answers at (http://\S+)`)
+	c := newServers(t, env...)
+	c.reddit = start(t, c.dir, nil, append([]string{"sim", "--listen", "127.0.0.1:0"}, sim...)...).says(t, `answers at (http://\S+)`)
 	c.env = append([]string{
-		"PULSE_KAFKA_BROKERS=" + c.kafka.Brokers()[0], "PULSE_KAFKA_REPLICATION_FACTOR=1", "PULSE_KAFKA_MIN_INSYNC_REPLICAS=1",
-		"PULSE_POSTGRES_PRIMARY_DSN=" + c.postgres.PrimaryDSN, "PULSE_REDIS_ADDR=" + redis.Addr,
 		"PULSE_REDDIT_BASE_URL=" + c.reddit, "PULSE_REDDIT_TOKEN_URL=" + c.reddit + "/api/v1/access_token",
 		"PULSE_REDDIT_CLIENT_ID=e2e", "PULSE_REDDIT_CLIENT_SECRET=e2e",
 		"PULSE_REDDIT_USER_AGENT=linux:dev.redditpulse:test (by /u/pulse_simulator)",
+	}, c.env...)
+	return c
+}
+
+// newServers starts the servers alone.
+func newServers(t testing.TB, env ...string) *cluster {
+	t.Helper()
+	c := &cluster{dir: folder(t)}
+	c.startKafka(t)
+	t.Cleanup(func() { c.kafka.Close() })
+	c.prepare(t, c.kafka.Brokers(), 1, env...)
+	return c
+}
+
+// prepare starts Redis and the database beside these brokers, of which so many
+// keep each record, and makes topics and tables.
+func (c *cluster) prepare(t testing.TB, brokers []string, copies int, env ...string) {
+	t.Helper()
+	c.brokers = brokers
+	c.startRedis(t)
+	t.Cleanup(func() { c.redis.Close() })
+	c.startPostgres(t)
+	t.Cleanup(func() { c.stopPostgres(t) })
+	c.env = append([]string{
+		"PULSE_KAFKA_BROKERS=" + strings.Join(brokers, ","),
+		fmt.Sprintf("PULSE_KAFKA_REPLICATION_FACTOR=%d", copies), fmt.Sprintf("PULSE_KAFKA_MIN_INSYNC_REPLICAS=%d", (copies+1)/2),
+		"PULSE_POSTGRES_PRIMARY_DSN=" + c.postgres.PrimaryDSN, "PULSE_REDIS_ADDR=" + c.redis.Addr,
 	}, env...)
 	for _, command := range [][]string{{"migrate", "up"}, {"topics", "ensure"}} {
-		if out, code := run(t, dir, nil, c.env, command...); code != 0 {
-			t.Fatalf("pulse %v: %s", command, out)
-		}
+		c.command(t, command...)
 	}
-	return c
+}
+
+// command runs a command of the operator's to its end.
+func (c *cluster) command(t testing.TB, args ...string) {
+	t.Helper()
+	if out, code := run(t, c.dir, nil, c.env, args...); code != 0 {
+		t.Fatalf("pulse %v: %s", args, out)
+	}
+}
+
+// startRedis starts Redis, again under its address and with what it had kept.
+func (c *cluster) startRedis(t testing.TB) {
+	t.Helper()
+	before := c.redis
+	redis, err := embedded.StartRedis(t.Context(), embedded.RedisConfig{Dir: filepath.Join(c.dir, "redis")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.redis = redis
+	if before != nil && before.Addr != redis.Addr {
+		t.Fatal("somebody else has taken the port of Redis")
+	}
 }
 
 // startKafka starts the broker, again under its address.
@@ -130,7 +168,7 @@ func ask[T any](t testing.TB, c *cluster, query string, args ...any) (value T) {
 // firstSights counts the records of the raw topic by post.
 func (c *cluster) firstSights(t testing.TB) map[string]int {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kafka.Brokers()...), kgo.ConsumeTopics(wire.TopicRaw))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.ConsumeTopics(wire.TopicRaw))
 	if err != nil {
 		t.Fatal(err)
 	}
