@@ -58,6 +58,25 @@ type PollReader interface {
 	LastBudget(ctx context.Context) (pulse.Budget, error)
 }
 
+// DeadLetterReader reads the dead letters from the primary.
+type DeadLetterReader interface {
+	// DeadLetters gives up to q.Limit+1 letters without their bytes.
+	DeadLetters(ctx context.Context, q pulse.DeadQuery) ([]pulse.DeadLetter, error)
+	// DeadLetter gives one with its bytes, NotFound where there is none.
+	DeadLetter(ctx context.Context, id string) (pulse.DeadLetter, error)
+	// DeadReasons counts the open ones that a filter chooses by class.
+	DeadReasons(ctx context.Context, f pulse.DeadFilter) ([]pulse.DeadCount, error)
+}
+
+// DeadLetterReplayer settles dead letters: at most limit, oldest failures first.
+type DeadLetterReplayer interface {
+	ReplayOutlook(ctx context.Context, c pulse.DeadChoice) (pulse.DeadOutlook, error)
+	// Replay sends each letter once; refused are those that cannot be sent.
+	Replay(ctx context.Context, c pulse.DeadChoice, by string, limit int) (done, refused int, err error)
+	DiscardOutlook(ctx context.Context, c pulse.DeadChoice) (pulse.DeadOutlook, error)
+	Discard(ctx context.Context, c pulse.DeadChoice, by, reason string, limit int) (int, error)
+}
+
 // UserStore reads accounts from the primary; NotFound where there is none.
 type UserStore interface {
 	UserByName(ctx context.Context, name string) (pulse.User, error)
@@ -114,11 +133,15 @@ type Deps struct {
 	Posts      PostStore
 	Subreddits SubredditStore
 	Polling    PollReader
-	Users      UserStore
-	Tokens     TokenStore
-	Signer     Signer
-	Passwords  Hasher
-	Feed       FeedServer
+
+	DeadLetters DeadLetterReader
+	Replayer    DeadLetterReplayer
+
+	Users     UserStore
+	Tokens    TokenStore
+	Signer    Signer
+	Passwords Hasher
+	Feed      FeedServer
 	// Health checks the parts by name. The one named "primary" decides whether
 	// the API answers 503; any other makes it "degraded".
 	Health map[string]func(context.Context) error

@@ -45,7 +45,7 @@ func (c cursors) encode(q *pulse.PostQuery, place pulse.PostPlace, before bool) 
 	b = append(b, filterHash(&q.Filter)...)
 	b = binary.BigEndian.AppendUint64(b, placeKey(q.Order, place))
 	b = append(b, place.ID...)
-	return base64.RawURLEncoding.EncodeToString(append(b, c.mac(b)...))
+	return base64.RawURLEncoding.EncodeToString(append(b, c.mac(postCursors, b)...))
 }
 
 // decode sets q's place and direction from a cursor. Errors are Invalid and
@@ -56,7 +56,7 @@ func (c cursors) decode(cursor string, q *pulse.PostQuery) error {
 		return errCursor
 	}
 	b, mac := b[:len(b)-cursorMAC], b[len(b)-cursorMAC:]
-	if !hmac.Equal(mac, c.mac(b)) || b[0] != cursorVersion || int(b[1]) >= len(cursorOrders) || b[2] > 1 {
+	if !hmac.Equal(mac, c.mac(postCursors, b)) || b[0] != cursorVersion || int(b[1]) >= len(cursorOrders) || b[2] > 1 {
 		return errCursor
 	}
 	if cursorOrders[b[1]] != q.Order || !hmac.Equal(b[3:11], filterHash(&q.Filter)) {
@@ -71,9 +71,15 @@ func (c cursors) decode(cursor string, q *pulse.PostQuery) error {
 	return nil
 }
 
-func (c cursors) mac(b []byte) []byte {
+// What a cursor is a place in: one list's serve no other.
+const (
+	postCursors = "pulse post cursor\x00"
+	deadCursors = "pulse dead letter cursor\x00"
+)
+
+func (c cursors) mac(list string, b []byte) []byte {
 	m := hmac.New(sha256.New, c.key)
-	m.Write([]byte("pulse post cursor\x00"))
+	m.Write([]byte(list))
 	m.Write(b)
 	return m.Sum(nil)[:cursorMAC]
 }
@@ -85,6 +91,10 @@ func filterHash(f *pulse.PostFilter) []byte {
 	if err != nil { // numbers are finite and times within four digits of a year: checked on the way in
 		panic("api: hash filter: " + err.Error())
 	}
+	return hashOf(text)
+}
+
+func hashOf(text []byte) []byte {
 	sum := sha256.Sum256(text)
 	return sum[:8]
 }

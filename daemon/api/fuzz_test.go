@@ -79,6 +79,28 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
+// FuzzDeadCursor is the same for the list of dead letters.
+func FuzzDeadCursor(f *testing.F) {
+	c := cursors{key: []byte("a key for cursors in tests")}
+	letters := someLetters(6)
+	f.Add(c.encodeDead(&pulse.DeadFilter{}, &letters[0]), "")
+	f.Add(c.encodeDead(&pulse.DeadFilter{Class: "invalid:score"}, &letters[5]), "invalid:score")
+	f.Add("", "")
+	f.Add("AQAA", "x")
+	f.Fuzz(func(t *testing.T, cursor, class string) {
+		q := pulse.DeadQuery{Filter: pulse.DeadFilter{Class: class}}
+		if err := c.decodeDead(cursor, &q); err != nil {
+			if pulse.CodeOf(err) != pulse.Invalid || q.After != nil {
+				t.Errorf("decodeDead(%q) = %v with place %v", cursor, err, q.After)
+			}
+			return
+		}
+		if again := c.encodeDead(&q.Filter, &pulse.DeadLetter{FailedAt: q.After.FailedAt, ID: q.After.ID}); again != cursor {
+			t.Errorf("decodeDead(%q) encodes to %q", cursor, again)
+		}
+	})
+}
+
 // FuzzBody finds the same bodies sound as encoding/json, but for the bounds.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{

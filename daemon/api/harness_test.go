@@ -54,6 +54,7 @@ type rig struct {
 	posts      *memoryPosts
 	subreddits *memorySubreddits
 	polling    *memoryPolling
+	dead       *memoryDead
 	users      *memoryUsers
 	tokens     *memoryTokens
 	hasher     *plainHasher
@@ -74,6 +75,7 @@ func newRig(t testing.TB, change ...func(*Deps)) *rig {
 		t: t, clock: c, posts: &memoryPosts{posts: somePosts(23)},
 		subreddits: &memorySubreddits{rows: map[string]pulse.Subreddit{}},
 		polling:    &memoryPolling{gaps: map[string][]pulse.Gap{"golang": nil}},
+		dead:       &memoryDead{letters: someLetters(23)},
 		tokens:     &memoryTokens{rows: map[string]*pulse.RefreshToken{}},
 		hasher:     &plainHasher{}, feed: &handOver{}, signer: &openSigner{now: c.Now},
 		registry: prometheus.NewRegistry(), log: &lockedBuffer{},
@@ -86,6 +88,7 @@ func newRig(t testing.TB, change ...func(*Deps)) *rig {
 	}}
 	g.deps = Deps{
 		Posts: g.posts, Subreddits: g.subreddits, Polling: g.polling, Users: g.users, Tokens: g.tokens,
+		DeadLetters: g.dead, Replayer: g.dead,
 		Signer: g.signer, Passwords: g.hasher, Feed: g.feed,
 		Health: map[string]func(context.Context) error{
 			"primary": func(context.Context) error { return nil },

@@ -50,6 +50,11 @@ func (s *server) routes() []route {
 		{del, "/api/subreddits/{name}/", operator, operation("removeSubreddit", "Stop watching a subreddit", s.removeSubreddit)},
 		{get, "/api/subreddits/{name}/gaps/", viewer, operation("listGaps", "Where posts of a subreddit may be missing, newest first", s.listGaps)},
 
+		{get, "/api/dead-letters/", operator, operation("listDeadLetters", "Records that could not be stored, last failures first", s.listDeadLetters)},
+		{get, "/api/dead-letters/{id}/", operator, operation("getDeadLetter", "One of them with its bytes", s.getDeadLetter)},
+		{post, "/api/dead-letters/replay/", operator, operation("replayDeadLetters", "Send dead letters again", s.replayDeadLetters, takes(maxDeadBody))},
+		{post, "/api/dead-letters/discard/", operator, operation("discardDeadLetters", "Give dead letters up", s.discardDeadLetters, takes(maxDeadBody))},
+
 		{get, "/ws/posts/", viewer, plain(socketDoc(), s.serveSocket)},
 	}
 }

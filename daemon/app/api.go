@@ -14,6 +14,7 @@ import (
 	"dev.redditpulse/daemon/auth"
 	"dev.redditpulse/daemon/feed"
 	"dev.redditpulse/daemon/lifecycle"
+	"dev.redditpulse/daemon/store"
 	"dev.redditpulse/shared/telemetry"
 )
 
@@ -33,6 +34,8 @@ func (sh *shell) apiCommand() *cobra.Command {
 				if err != nil {
 					return nil, errors.Join(err, l.Close())
 				}
+				// Without Kafka all but replays is served: the API's own health says so.
+				delete(p.checks, "kafka")
 				return append([]lifecycle.Service{routerService(p.dbs)}, services...), nil
 			})
 		},
@@ -41,7 +44,7 @@ func (sh *shell) apiCommand() *cobra.Command {
 
 // apiServices serves the API on l, behind the feed that it hands sockets to.
 func apiServices(p *parts, l net.Listener) ([]lifecycle.Service, error) {
-	store, err := p.database()
+	d, err := p.database()
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +59,14 @@ func apiServices(p *parts, l net.Listener) ([]lifecycle.Service, error) {
 	stream := feed.New(p.c.Feed, p.cache().FeedTail(), signer, p.log.With("part", "feed"), p.reg)
 	p.checks["feed"] = func(context.Context) error { return stream.Healthy() }
 
+	kafka, err := p.bus()
+	if err != nil {
+		return nil, err
+	}
+	replayer := store.NewReplayer(d, kafka, p.c.Store.ReplayRate, p.log.With("part", "replay"))
 	handler := api.New(p.c.API, api.Deps{
-		Posts: store, Subreddits: store, Polling: store, Users: store, Tokens: store,
+		Posts: d, Subreddits: d, Polling: d, Users: d, Tokens: d,
+		DeadLetters: d, Replayer: replayer,
 		Signer: signer, Passwords: auth.NewHasher(), Feed: stream,
 		Health: p.apiHealth(), CursorKey: derive(key, "cursor"),
 		RequestsPerMinute: p.c.Reddit.RequestsPerMinute, DiscoveryShare: p.c.Scheduler.DiscoveryShare,

@@ -80,7 +80,7 @@ func (sh *shell) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		sh.upCommand(), sh.ingestCommand(), sh.processCommand(), sh.storeCommand(), sh.apiCommand(),
-		sh.migrateCommand(), sh.topicsCommand(), sh.userCommand(), sh.importCommand(), sh.simCommand(),
+		sh.migrateCommand(), sh.topicsCommand(), sh.dlqCommand(), sh.userCommand(), sh.importCommand(), sh.backtestCommand(), sh.simCommand(),
 		sh.configCommand(), sh.versionCommand(),
 	)
 	return root

@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"dev.redditpulse/daemon/bus"
 	"dev.redditpulse/daemon/db"
 	"dev.redditpulse/daemon/lifecycle"
 	"dev.redditpulse/daemon/store"
+	"dev.redditpulse/shared/wire"
 )
 
 func (sh *shell) storeCommand() *cobra.Command {
@@ -29,8 +32,22 @@ func storeServices(p *parts) ([]lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	care := store.New(d, p.c.Store.PartitionsAhead, p.log.With("part", "store"))
-	return []lifecycle.Service{{Name: "store", Run: care.Run}, routerService(d)}, nil
+	kafka, err := p.deadBus()
+	if err != nil {
+		return nil, err
+	}
+	log := p.log.With("part", "store")
+	care := store.New(d, store.Config{PartitionsAhead: p.c.Store.PartitionsAhead, DeadRetention: p.c.Kafka.DeadRetention}, log)
+	mirror := store.NewMirror(d, log, p.reg, time.Now)
+	p.checks["dead letters"] = func(context.Context) error { return mirror.Paused() }
+	return []lifecycle.Service{
+		{Name: "store", Run: care.Run},
+		{Name: "dead letter counts", Run: mirror.Run},
+		{Name: "dead letters", Run: func(ctx context.Context) error {
+			return kafka.Consume(ctx, []string{wire.TopicDead}, func(ctx context.Context, c *bus.Claim) { mirror.Partition(ctx, c) })
+		}},
+		routerService(d),
+	}, nil
 }
 
 // routerService keeps reads away from a replica that is behind.

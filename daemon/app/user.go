@@ -139,7 +139,7 @@ func (sh *shell) passwordFlags(cmd *cobra.Command) func() (string, error) {
 	file := cmd.Flags().String("password-file", "", "read the password from a file")
 	cmd.MarkFlagsMutuallyExclusive("password-stdin", "password-file")
 	return func() (string, error) {
-		password, err := sh.readPassword(*stdin, *file)
+		password, err := sh.readPassword(*stdin, *file, "Password: ", "Again: ")
 		if err != nil {
 			return "", err
 		}
@@ -150,7 +150,9 @@ func (sh *shell) passwordFlags(cmd *cobra.Command) func() (string, error) {
 	}
 }
 
-func (sh *shell) readPassword(stdin bool, file string) (string, error) {
+// readPassword gives a password from a file, from standard input, or as it is typed
+// at each of the prompts.
+func (sh *shell) readPassword(stdin bool, file string, prompts ...string) (string, error) {
 	switch {
 	case stdin:
 		return firstLine(sh.in)
@@ -166,17 +168,17 @@ func (sh *shell) readPassword(stdin bool, file string) (string, error) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return "", errors.New("password: standard input is no terminal, want --password-stdin or --password-file")
 	}
-	var typed [2]string
-	for i, prompt := range []string{"Password: ", "Again: "} {
+	var typed []string
+	for _, prompt := range prompts {
 		fmt.Fprint(sh.err, prompt)
 		text, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(sh.err)
 		if err != nil {
 			return "", fmt.Errorf("password: %w", err)
 		}
-		typed[i] = string(text)
+		typed = append(typed, string(text))
 	}
-	if typed[0] != typed[1] {
+	if typed[0] != typed[len(typed)-1] {
 		return "", errors.New("password: the two differ")
 	}
 	return typed[0], nil

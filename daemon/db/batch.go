@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,7 @@ func (d *DB) WriteBatch(ctx context.Context, readings []pulse.Post) (stored []st
 		return nil
 	})
 	queueTrends(&batch, newest)
-	err = coded("store a batch", d.primary.SendBatch(ctx, &batch).Close())
+	err = refusedBy(coded("store a batch", d.primary.SendBatch(ctx, &batch).Close()))
 	if lacksPartition(err) {
 		d.parts.forget()
 		return nil, nil, &pulse.Error{Code: pulse.Unavailable, Message: "store a batch", Err: err}
@@ -68,6 +69,17 @@ func (d *DB) WriteBatch(ctx context.Context, readings []pulse.Post) (stored []st
 		repeated, err = d.repeated(ctx, newest, stored)
 	}
 	return stored, repeated, err
+}
+
+// refusedBy names what refused the data: dead letters are told apart by it.
+func refusedBy(err error) error {
+	var pg *pgconn.PgError
+	if pulse.CodeOf(err) != pulse.Invalid || !errors.As(err, &pg) {
+		return err
+	}
+	return &pulse.Error{
+		Code: pulse.Invalid, Field: cmp.Or(pg.ConstraintName, pg.ColumnName, pg.Code), Message: "store a batch", Err: pg,
+	}
 }
 
 // newestOf gives the last reading of each post.

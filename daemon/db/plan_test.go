@@ -34,6 +34,35 @@ func TestPagesInTheOrdersOfTimeWalkAnIndex(t *testing.T) {
 	for _, since := range []time.Time{far, far.AddDate(-1, 0, 0)} {
 		walksAnIndex(t, c, "post/list_live", since, 20_000)
 	}
+	execute(t, c, `update posts set trend = '{}' where score % 200 = 0`)
+	execute(t, c, `insert into trending_posts select id from posts where trend is not null`)
+	execute(t, c, `vacuum analyze`)
+	walksAnIndex(t, c, "post/list_trending", nil, nil, nil, nil, nil, nil, 5000)
+}
+
+// Of many dead letters most are settled: neither a page nor what is to be done
+// next looks at all of them.
+func TestDeadLettersAreFoundByAnIndex(t *testing.T) {
+	t.Parallel()
+	c := settings(t)
+	migrate(t, c)
+	execute(t, c, `insert into dead_letters (id, state, topic, "partition", "offset", stage, class, message,
+		consumer_group, app_version, first_failed_at, failed_at, failure, replays, key, value, headers)
+		select 'reddit.posts.raw/0/' || i, case when i % 20 = 0 then 'open' else 'replayed' end, 'reddit.posts.raw', 0, i,
+			'store', 'invalid:' || i % 7, 'm', 'g', 'v', at, at, 0, 0, 'k', 'v', '[]'
+		from (select i, timestamptz '2026-03-02Z' + i * interval '1 s' as at from generate_series(1, 60000) i) x`)
+	execute(t, c, `vacuum analyze`)
+	far := time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
+	const last = "reddit.posts.raw/0/5"
+	for _, state := range []any{nil, "open"} {
+		for _, class := range []any{nil, "invalid:3"} {
+			for _, key := range []any{nil, far} {
+				walksAnIndex(t, c, "deadletter/list", state, nil, nil, class, nil, nil, key, last, 51)
+			}
+			walksAnIndex(t, c, "deadletter/lease", nil, state, nil, nil, class, nil, nil, 3, "2 minutes", 20, []string{last})
+			walksAnIndex(t, c, "deadletter/discard", nil, state, nil, nil, class, nil, nil, "olga", "r", 100)
+		}
+	}
 }
 
 // walksAnIndex explains a query with the values in the text, as a custom plan
@@ -55,7 +84,8 @@ func walksAnIndex(t *testing.T, c config.Postgres, query string, args ...any) {
 		t.Fatal(err)
 	}
 	plan := strings.Join(lines, "\n")
-	if strings.Contains(plan, "Sort") || strings.Contains(plan, "Seq Scan on posts ") || !strings.Contains(plan, "Index") {
+	if strings.Contains(plan, "Sort") || strings.Contains(plan, "Seq Scan on posts ") ||
+		strings.Contains(plan, "Seq Scan on dead_letters") || !strings.Contains(plan, "Index") {
 		t.Errorf("%s of %v:\n%s", query, args, plan)
 	}
 }

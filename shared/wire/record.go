@@ -13,6 +13,9 @@ const (
 // HeaderProducedAt is when a record was handed to Kafka, RFC 3339.
 const HeaderProducedAt = "pulse-produced-at"
 
+// HeaderDeadPrefix begins the headers that say of a dead letter why it is one.
+const HeaderDeadPrefix = "__pulse.errors."
+
 // Headers of a dead letter. Key and value stay byte for byte what they were.
 const (
 	HeaderDeadID          = "__pulse.errors.dlq_id" // topic/partition/offset of the first failure

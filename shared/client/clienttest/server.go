@@ -1,6 +1,6 @@
 // Package clienttest is a small server of the API's protocol for tests of its
-// clients: tokens, posts, subreddits and the feed, in memory, with switches for
-// trouble. It judges nobody's password strength and stores nothing.
+// clients: tokens, posts, subreddits, dead letters and the feed, in memory, with
+// switches for trouble. It judges nobody's password strength and stores nothing.
 package clienttest
 
 import (
@@ -34,6 +34,7 @@ type Server struct {
 	rows      map[string]wire.Subreddit
 	gaps      map[string][]wire.Gap
 	budget    *wire.Budget
+	letters   []wire.DeadLetterDetail // last failures first
 }
 
 type account struct {
@@ -71,6 +72,10 @@ func Start() *Server {
 	mux.HandleFunc("GET /api/subreddits/{name}/gaps/", s.guard(pulse.Viewer, s.listGaps))
 	mux.HandleFunc("PATCH /api/subreddits/{name}/", s.guard(pulse.Operator, s.edit))
 	mux.HandleFunc("DELETE /api/subreddits/{name}/", s.guard(pulse.Operator, s.remove))
+	mux.HandleFunc("GET /api/dead-letters/", s.guard(pulse.Operator, s.deadLetters))
+	mux.HandleFunc("GET /api/dead-letters/{id}/", s.guard(pulse.Operator, s.deadLetter))
+	mux.HandleFunc("POST /api/dead-letters/replay/", s.guard(pulse.Operator, s.replay))
+	mux.HandleFunc("POST /api/dead-letters/discard/", s.guard(pulse.Operator, s.discard))
 	mux.HandleFunc("GET /ws/posts/", s.guard(pulse.Viewer, s.feed.serve))
 	s.Server = httptest.NewServer(s.gate(mux))
 	return s
