@@ -16,9 +16,9 @@ import (
 // maxMessage bounds what a dead letter says of its fault, in bytes.
 const maxMessage = 512
 
-// letter makes the dead letter of a record: key and value verbatim, the reason
-// in headers. A record that is a replayed dead letter keeps the identity of its
-// first failure.
+// letter makes the dead letter of a record: key, value and headers verbatim, the
+// reason in headers of ours. A record that is a replayed dead letter keeps the
+// identity of its first failure.
 func (p *Processor) letter(r *wire.Record, s step, cause error) wire.Record {
 	id := r.Header(wire.HeaderDeadID)
 	first := r.Header(wire.HeaderDeadFirstFailed)
@@ -45,8 +45,10 @@ func (p *Processor) letter(r *wire.Record, s step, cause error) wire.Record {
 		text(wire.HeaderDeadVersion, p.c.Version),
 		{Key: wire.HeaderDeadReplays, Value: replays},
 	}
-	if produced := r.Header(wire.HeaderProducedAt); produced != nil {
-		headers = append(headers, wire.Header{Key: wire.HeaderProducedAt, Value: produced})
+	for _, h := range r.Headers {
+		if !strings.HasPrefix(h.Key, wire.HeaderDeadPrefix) {
+			headers = append(headers, h)
+		}
 	}
 	return wire.Record{Topic: wire.TopicDead, Key: r.Key, Value: r.Value, Headers: headers}
 }

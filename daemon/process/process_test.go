@@ -289,6 +289,9 @@ func TestPoisonBecomesADeadLetterAndNothingElseDoes(t *testing.T) {
 		if want, known := bad[key]; known && string(d.Value) != want {
 			t.Errorf("%s: the value changed", key)
 		}
+		if _, known := bad[key]; known && string(d.Header("h")) != "v" {
+			t.Errorf("%s: its own header is lost", key)
+		}
 		if msg := string(d.Header(wire.HeaderDeadMessage)); msg == "" || len(msg) > maxMessage {
 			t.Errorf("%s: message %q", key, msg)
 		}

@@ -200,7 +200,7 @@ func Default() Config {
 		},
 		Score: Score{
 			MinStep: 30 * time.Second, Tau: 15 * time.Minute, Noise: 6, NoiseShare: 0.03, Enter: 80, Leave: 60,
-			MinPoints: 10, MinComments: 5, Prior: 10 * time.Hour, MinBaseline: 30 * time.Hour,
+			MinPoints: 10, MinComments: 5, Prior: 10 * time.Hour, MinBaseline: 10 * time.Hour,
 		},
 		Store: Store{PartitionsAhead: 7, ReplayRate: 200},
 		Feed: Feed{
