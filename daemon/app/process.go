@@ -37,9 +37,13 @@ func (sh *shell) processCommand() *cobra.Command {
 }
 
 // limitMemory sets the runtime's soft limit, in MiB, unless the environment has.
+// Up to it memory is cheaper than collecting garbage often.
 func limitMemory(mib int) {
 	if mib > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(mib) << 20)
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(300)
+		}
 	}
 }
 

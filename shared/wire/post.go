@@ -57,9 +57,6 @@ func (p *Post) Domain() pulse.Post {
 	}
 }
 
-// EncodePost gives the JSON of p as the feed stream keeps it.
-func EncodePost(p *pulse.Post) ([]byte, error) { return marshal(FromPost(p)) }
-
 // DecodePost reads what EncodePost wrote.
 func DecodePost(body []byte) (pulse.Post, error) {
 	var in Post
