@@ -42,7 +42,7 @@ var homes = map[string][]string{
 	"github.com/charmbracelet/bubbletea":  {"tui"},
 	"github.com/charmbracelet/lipgloss":   {"tui"},
 	"github.com/danielgtaylor/huma":       {"daemon/api"},
-	"github.com/twmb/franz-go":            {"daemon/embedded"},
+	"github.com/twmb/franz-go":            {"daemon/embedded", "daemon/kafkatest"},
 	"github.com/alicebob/miniredis":       {"daemon/embedded"},
 	"github.com/jonreiter/govader":        {"daemon/score"},
 	"github.com/hashicorp/golang-lru":     {"daemon/score"},

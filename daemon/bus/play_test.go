@@ -274,7 +274,8 @@ func keyOf(partition, of int) []byte {
 	}
 }
 
-// watchCommits fails the test when a committed offset goes back.
+// watchCommits follows the committed offsets. settle judges them, by the brokers'
+// own log.
 func (p *play) watchCommits() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
@@ -310,10 +311,8 @@ func (p *play) lookAtCommits(ctx context.Context) {
 				continue
 			}
 			tr := p.track(topic, c.Partition)
-			if c.CommittedOffset < tr.committed {
-				p.t.Errorf("%s/%d was committed at %d and then at %d", topic, c.Partition, tr.committed, c.CommittedOffset)
-			}
-			tr.committed = c.CommittedOffset
+			// A new coordinator may for a moment know less than the last one did.
+			tr.committed = max(tr.committed, c.CommittedOffset)
 		}
 	}
 }
@@ -372,6 +371,7 @@ func (p *play) settle() (written, again int64) {
 		}
 		return true
 	})
+	p.cluster.CheckCommits(p.t, p.conf.Group)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(ends)) {

@@ -49,6 +49,8 @@ func TestNothingIsLostWhateverHappensToBrokers(t *testing.T) {
 		faults[round%len(faults)]()
 	}
 	p.finish(t, true)
+	brokers.AwaitISR()
+	brokers.CheckCommits(t, group)
 }
 
 // brokerFault lets go of one broker until the others carry on, and waits until

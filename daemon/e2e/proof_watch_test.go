@@ -151,7 +151,8 @@ func (o *observer) backlog(ctx context.Context) int64 {
 // offsets and the newest readings of posts only go forward.
 type lookout struct {
 	*observer
-	stop func()
+	stop   func()
+	copied bool // several brokers keep the offsets: their log is judged instead
 
 	mu      sync.Mutex // covers the rest
 	offsets map[place]int64
@@ -170,7 +171,7 @@ func startLookout(t testing.TB, c *cluster) *lookout {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &lookout{
-		observer: newObserver(t, c), offsets: map[place]int64{},
+		observer: newObserver(t, c), copied: len(c.brokers) > 1, offsets: map[place]int64{},
 		moves: map[place][]time.Time{}, newest: map[string]time.Time{},
 	}
 	var both sync.WaitGroup
@@ -215,13 +216,13 @@ func (w *lookout) lookAtOffsets(ctx context.Context) {
 	now := time.Now()
 	for at, offset := range offsets {
 		before := w.offsets[at]
-		if offset < before {
+		if offset < before && !w.copied {
 			w.faults = append(w.faults, fmt.Sprintf("the offset of %s went back from %d to %d", at, before, offset))
 		}
 		if offset > before {
 			w.moves[at] = append(w.moves[at], now)
 		}
-		w.offsets[at] = offset
+		w.offsets[at] = max(before, offset)
 	}
 }
 
