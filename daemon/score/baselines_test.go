@@ -115,9 +115,6 @@ func TestOddRowsDoNoHarm(t *testing.T) {
 }
 
 func TestManyBaselinesAreSmall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a while")
-	}
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
