@@ -51,12 +51,8 @@ func (c cursors) encode(q *pulse.PostQuery, place pulse.PostPlace, before bool) 
 // decode sets q's place and direction from a cursor. Errors are Invalid and
 // name the cursor.
 func (c cursors) decode(cursor string, q *pulse.PostQuery) error {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || strings.ContainsAny(cursor, "\r\n") || len(b) < cursorHead+cursorMAC {
-		return errCursor
-	}
-	b, mac := b[:len(b)-cursorMAC], b[len(b)-cursorMAC:]
-	if !hmac.Equal(mac, c.mac(postCursors, b)) || b[0] != cursorVersion || int(b[1]) >= len(cursorOrders) || b[2] > 1 {
+	b, err := c.open(postCursors, cursor, cursorHead)
+	if err != nil || int(b[1]) >= len(cursorOrders) || b[2] > 1 {
 		return errCursor
 	}
 	if cursorOrders[b[1]] != q.Order || !hmac.Equal(b[3:11], filterHash(&q.Filter)) {
@@ -76,6 +72,20 @@ const (
 	postCursors = "pulse post cursor\x00"
 	deadCursors = "pulse dead letter cursor\x00"
 )
+
+// open gives what was signed in a cursor of a list: at least head bytes, the
+// first of them the version.
+func (c cursors) open(list, cursor string, head int) ([]byte, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || strings.ContainsAny(cursor, "\r\n") || len(b) < head+cursorMAC {
+		return nil, errCursor
+	}
+	b, mac := b[:len(b)-cursorMAC], b[len(b)-cursorMAC:]
+	if !hmac.Equal(mac, c.mac(list, b)) || b[0] != cursorVersion {
+		return nil, errCursor
+	}
+	return b, nil
+}
 
 func (c cursors) mac(list string, b []byte) []byte {
 	m := hmac.New(sha256.New, c.key)

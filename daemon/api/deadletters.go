@@ -208,13 +208,9 @@ func (c cursors) encodeDead(f *pulse.DeadFilter, last *pulse.DeadLetter) string 
 }
 
 func (c cursors) decodeDead(cursor string, q *pulse.DeadQuery) error {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || strings.ContainsAny(cursor, "\r\n") || len(b) < deadHead+cursorMAC {
-		return errCursor
-	}
-	b, mac := b[:len(b)-cursorMAC], b[len(b)-cursorMAC:]
-	if !hmac.Equal(mac, c.mac(deadCursors, b)) || b[0] != cursorVersion {
-		return errCursor
+	b, err := c.open(deadCursors, cursor, deadHead)
+	if err != nil {
+		return err
 	}
 	if !hmac.Equal(b[1:9], deadFilterHash(&q.Filter)) {
 		return errForeign

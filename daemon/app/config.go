@@ -1,9 +1,12 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 )
@@ -80,9 +83,25 @@ func outputFlag(cmd *cobra.Command) *outputFormat {
 	return &o
 }
 
-// printJSON prints v indented.
+// printJSON prints v indented, what a terminal would obey or hide escaped: it may
+// hold text of anybody.
 func (sh *shell) printJSON(v any) error {
-	enc := json.NewEncoder(sh.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	for _, c := range string(body) {
+		switch high, low := utf16.EncodeRune(c); {
+		case c == '\n' || unicode.IsPrint(c):
+			out.WriteRune(c)
+		case high != unicode.ReplacementChar:
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, c)
+		}
+	}
+	out.WriteByte('\n')
+	_, err = sh.out.Write(out.Bytes())
+	return err
 }

@@ -119,7 +119,7 @@ func (sh *shell) dlqListCommand(a *access) *cobra.Command {
 			return err
 		}
 		if *output == outputJSON {
-			return sh.printForeignJSON(list)
+			return sh.printJSON(list)
 		}
 		sh.printLetters(list)
 		return nil
@@ -165,7 +165,7 @@ func (sh *shell) dlqShowCommand(a *access) *cobra.Command {
 			return err
 		}
 		if *output == outputJSON {
-			return sh.printForeignJSON(l)
+			return sh.printJSON(l)
 		}
 		sh.printLetter(&l)
 		return nil
@@ -210,7 +210,7 @@ func (sh *shell) dlqActCommand(a *access, use, short, done string, act deadAct) 
 		defer end()
 		report, err := sh.inSteps(cmd.Context(), c, in, done, act)
 		if *output == outputJSON {
-			return errors.Join(err, sh.printForeignJSON(report))
+			return errors.Join(err, sh.printJSON(report))
 		}
 		sh.printReport(&report, done)
 		return err

@@ -1,14 +1,10 @@
 package app
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"dev.redditpulse/shared/text"
 	"dev.redditpulse/shared/wire"
@@ -81,29 +77,6 @@ func shown(b []byte) string {
 		s += "…"
 	}
 	return s
-}
-
-// printForeignJSON prints v, what a terminal would obey or hide escaped: it holds
-// text of anybody.
-func (sh *shell) printForeignJSON(v any) error {
-	body, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	var out bytes.Buffer
-	for _, c := range string(body) {
-		switch high, low := utf16.EncodeRune(c); {
-		case c == '\n' || unicode.IsPrint(c):
-			out.WriteRune(c)
-		case high != unicode.ReplacementChar:
-			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, c)
-		}
-	}
-	out.WriteByte('\n')
-	_, err = sh.out.Write(out.Bytes())
-	return err
 }
 
 func (sh *shell) printReport(r *wire.DeadLetterReport, done string) {
